@@ -1,0 +1,235 @@
+// Package store is the storage seam: what the token core keeps, as records,
+// and how it is changed, as commands. It holds no logic of tokens: what a
+// record means is the business of those who read it.
+//
+// A change is an Apply of one or more commands. They become durable together
+// or not at all, and Apply returns only afterwards. Stores commit the changes
+// of concurrent callers in groups (Group), so that a flood costs one disk flush
+// a batch and a lone caller waits for nobody.
+//
+// Instants are int64 microseconds since 1970-01-01 UTC, lifetimes int64
+// seconds; 0 means never or none. Stores keep both exactly.
+//
+// The suite that every store must pass is storetest.
+package store
+
+import (
+	"context"
+	"errors"
+)
+
+// The answers of a store that are not records.
+var (
+	// ErrNotFound: no such record.
+	ErrNotFound = errors.New("not found")
+	// ErrExists: a record of that key is there already.
+	ErrExists = errors.New("exists already")
+	// ErrConflict: a compare-and-set found another state than expected.
+	ErrConflict = errors.New("changed meanwhile")
+	// ErrUnavailable: the store cannot be read or written, or cannot promise
+	// durability; whether the change took place is unknown.
+	ErrUnavailable = errors.New("store unavailable")
+)
+
+// DefaultTenant is the tenant that exists from the start.
+const DefaultTenant = "default"
+
+// Roles of a user.
+const (
+	RoleAdmin   = "admin"
+	RoleAuditor = "auditor"
+)
+
+// User is a person who logs in with a password. Key: Tenant and Name, both
+// compared byte for byte.
+type User struct {
+	Tenant       string
+	Name         string
+	PasswordHash string   // PHC string; empty: cannot log in with a password
+	Roles        []string // sorted
+	Disabled     bool
+	CreatedAt    int64
+	UpdatedAt    int64
+}
+
+// ID is the key of a session, random.
+type ID [16]byte
+
+// Session is one login that owns refresh tokens. There is one row a login
+// however often it is refreshed: the refresh token carries Counter, and a
+// refresh moves it on.
+type Session struct {
+	ID         ID
+	Accessor   string // public identifier, unique; safe to show
+	Tenant     string
+	Subject    string // the user's name
+	Client     string // the application; empty: none
+	Door       string // the dialect through which it was made
+	Scope      string
+	Device     string // what the client called itself
+	Counter    int64  // of the refresh token that is good now, from 0
+	CreatedAt  int64
+	RotatedAt  int64 // last refresh; 0: none yet
+	LastUsedAt int64
+	IdleTTL    int64 // seconds a refresh token may lie unused; 0: no limit
+	AccessTTL  int64 // seconds, of the access tokens issued from it
+	ExpiresAt  int64 // absolute end; 0: none
+	RevokedAt  int64
+}
+
+// Kinds of Revocation.
+const (
+	RevokeToken   = "token"   // Key: the token's identity, 16 bytes
+	RevokeSession = "session" // Key: the session's ID, 16 bytes
+	RevokeSubject = "subject" // Key: SubjectKey(tenant, user); all issued until At
+	RevokeTenant  = "tenant"  // Key: the tenant; all issued until At
+	RevokeAll     = "all"     // Key: empty; all issued until At
+	// ChangeKeys is no revocation: it tells followers that the signing keys
+	// have changed and are to be read again. Key: the tenant.
+	ChangeKeys = "keys"
+)
+
+// Revocation is one small fact: what it names was revoked. Facts are never
+// taken back.
+type Revocation struct {
+	Seq   int64 // given by the store: order of commit, no gaps that fill later
+	Kind  string
+	Key   string // raw bytes
+	At    int64  // tokens issued at or before this instant are void
+	Until int64  // when the last token it can concern is over; 0: unknown, keep
+}
+
+// SubjectKey is the Key of a RevokeSubject.
+func SubjectKey(tenant, user string) string { return tenant + "\x00" + user }
+
+// States of a Key.
+const (
+	KeyActive   = "active"   // signs and verifies
+	KeyRetiring = "retiring" // verifies until NotAfter
+)
+
+// Key is a signing key. Sealed is encrypted under the master key before it
+// comes here.
+type Key struct {
+	ID        string // kid; unique
+	Tenant    string
+	Door      string // the dialect it signs for
+	Algorithm string // JWA name, "HS256"
+	State     string
+	CreatedAt int64
+	NotAfter  int64 // of a retiring key: when its last token is over
+	Sealed    []byte
+}
+
+// Command is one change. The commands are the types below.
+type Command interface{ command() }
+
+type (
+	// CreateUser adds a user: ErrExists when there is one.
+	CreateUser struct{ User User }
+	// UpdateUser replaces a user: ErrNotFound when there is none. CreatedAt
+	// stays as it is.
+	UpdateUser struct{ User User }
+	// DeleteUser removes a user: ErrNotFound when there is none.
+	DeleteUser struct{ Tenant, Name string }
+	// Revoke records a fact; the store gives it its Seq. A fact of the same
+	// Kind and Key is merged: the later At and the later Until hold, under a
+	// new Seq when either moved; an equal or weaker one changes nothing.
+	Revoke struct{ Revocation Revocation }
+	// CreateSession adds a session: ErrExists when its ID or Accessor is taken.
+	CreateSession struct{ Session Session }
+	// RotateSession moves Counter from From to From+1 and sets RotatedAt and
+	// LastUsedAt to At, if at that instant Counter is From and the session is
+	// neither revoked, nor past ExpiresAt, nor idle for longer than IdleTTL:
+	// else ErrConflict. ErrNotFound when there is no such session.
+	RotateSession struct {
+		ID   ID
+		From int64
+		At   int64
+	}
+	// RevokeSessions sets RevokedAt on the session ID, or, where ID is zero, on
+	// all of Subject's in Tenant that are not revoked yet. None is no error.
+	RevokeSessions struct {
+		ID              ID
+		Tenant, Subject string
+		At              int64
+	}
+	// PutKey adds or replaces a key.
+	PutKey struct{ Key Key }
+	// DeleteKey removes a key: ErrNotFound when there is none.
+	DeleteKey struct{ ID string }
+	// Purge removes what no token can ask for any more: revocations with Until
+	// and sessions with ExpiresAt (or RevokedAt) before Before, at most Limit of
+	// each. A follower needs no word of it.
+	Purge struct {
+		Before int64
+		Limit  int
+	}
+)
+
+func (CreateUser) command()     {}
+func (UpdateUser) command()     {}
+func (DeleteUser) command()     {}
+func (Revoke) command()         {}
+func (CreateSession) command()  {}
+func (RotateSession) command()  {}
+func (RevokeSessions) command() {}
+func (PutKey) command()         {}
+func (DeleteKey) command()      {}
+func (Purge) command()          {}
+
+// Writer changes the store.
+type Writer interface {
+	// Apply carries out the commands in order, all or none, and returns when
+	// they are durable (where the store is Durable). The error wraps one of the
+	// Err values; after ErrUnavailable or the end of ctx the outcome is unknown.
+	Apply(ctx context.Context, commands ...Command) error
+}
+
+// Users reads users.
+type Users interface {
+	// User returns one user: ErrNotFound when there is none.
+	User(ctx context.Context, tenant, name string) (User, error)
+	// ListUsers returns up to limit users of a tenant whose names come after
+	// `after`, by name.
+	ListUsers(ctx context.Context, tenant, after string, limit int) ([]User, error)
+}
+
+// Sessions reads sessions.
+type Sessions interface {
+	// Session returns one session, revoked or not: ErrNotFound when there is none.
+	Session(ctx context.Context, id ID) (Session, error)
+	// SessionByAccessor is Session by the public identifier.
+	SessionByAccessor(ctx context.Context, accessor string) (Session, error)
+	// ListSessions returns up to limit sessions of a subject, revoked ones
+	// included, whose accessors come after `after`, by accessor.
+	ListSessions(ctx context.Context, tenant, subject, after string, limit int) ([]Session, error)
+}
+
+// Revocations reads revocation facts.
+type Revocations interface {
+	// Revocations returns up to limit facts with Seq above after, by Seq. A
+	// follower that reads on from the last Seq it saw misses none.
+	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
+}
+
+// Keys reads signing keys.
+type Keys interface {
+	// Keys returns all keys, the newest first.
+	Keys(ctx context.Context) ([]Key, error)
+}
+
+// Store is all of it, and what a program opens and closes.
+type Store interface {
+	Writer
+	Users
+	Sessions
+	Revocations
+	Keys
+	// Durable reports whether an applied change survives the loss of power.
+	Durable() bool
+	// Ping answers nil when the store can be read and written.
+	Ping(ctx context.Context) error
+	// Close waits for what is under way and releases everything.
+	Close() error
+}
