@@ -95,4 +95,3 @@ func IdentityOf(issuer, jti string) [16]byte {
 	sum := sha256.Sum256(b)
 	return [16]byte(sum[:16])
 }
-

@@ -122,7 +122,7 @@ type Header struct {
 	Algorithm string // alg; never empty
 	Type      string // typ, as written; empty when absent
 	KeyID     string // kid; empty when absent
-	members   *Claims
+	members   *Object
 }
 
 // DecodeHeader decodes the first segment of a JWT. alg must be a non-empty
@@ -133,7 +133,7 @@ func DecodeHeader(segment string) (Header, error) {
 	if err != nil {
 		return Header{}, err
 	}
-	m, err := ParseClaims(string(b))
+	m, err := ParseObject(string(b))
 	if err != nil {
 		return Header{}, fmt.Errorf("header: %w", err)
 	}
