@@ -46,7 +46,7 @@ type User struct {
 	Tenant       string
 	Name         string
 	PasswordHash string   // PHC string; empty: cannot log in with a password
-	Roles        []string // sorted
+	Roles        []string // kept in the order given, sorted by who writes; none reads as nil
 	Disabled     bool
 	CreatedAt    int64
 	UpdatedAt    int64
@@ -70,7 +70,7 @@ type Session struct {
 	Counter    int64  // of the refresh token that is good now, from 0
 	CreatedAt  int64
 	RotatedAt  int64 // last refresh; 0: none yet
-	LastUsedAt int64
+	LastUsedAt int64 // what IdleTTL counts from; the login is the first use
 	IdleTTL    int64 // seconds a refresh token may lie unused; 0: no limit
 	AccessTTL  int64 // seconds, of the access tokens issued from it
 	ExpiresAt  int64 // absolute end; 0: none
@@ -133,22 +133,25 @@ type (
 	// DeleteUser removes a user: ErrNotFound when there is none.
 	DeleteUser struct{ Tenant, Name string }
 	// Revoke records a fact; the store gives it its Seq. A fact of the same
-	// Kind and Key is merged: the later At and the later Until hold, under a
-	// new Seq when either moved; an equal or weaker one changes nothing.
+	// Kind and Key is merged: the later At and the later Until hold (0, unknown,
+	// is later than any), under a new Seq when either moved; an equal or weaker
+	// one changes nothing.
 	Revoke struct{ Revocation Revocation }
 	// CreateSession adds a session: ErrExists when its ID or Accessor is taken.
 	CreateSession struct{ Session Session }
 	// RotateSession moves Counter from From to From+1 and sets RotatedAt and
 	// LastUsedAt to At, if at that instant Counter is From and the session is
-	// neither revoked, nor past ExpiresAt, nor idle for longer than IdleTTL:
-	// else ErrConflict. ErrNotFound when there is no such session.
+	// not revoked, ExpiresAt is still to come, and less than IdleTTL has passed
+	// since LastUsedAt: else ErrConflict. ErrNotFound when there is no such
+	// session.
 	RotateSession struct {
 		ID   ID
 		From int64
 		At   int64
 	}
 	// RevokeSessions sets RevokedAt on the session ID, or, where ID is zero, on
-	// all of Subject's in Tenant that are not revoked yet. None is no error.
+	// all of Subject's in Tenant. What is revoked already keeps its instant, and
+	// none is no error.
 	RevokeSessions struct {
 		ID              ID
 		Tenant, Subject string
@@ -159,8 +162,8 @@ type (
 	// DeleteKey removes a key: ErrNotFound when there is none.
 	DeleteKey struct{ ID string }
 	// Purge removes what no token can ask for any more: revocations with Until
-	// and sessions with ExpiresAt (or RevokedAt) before Before, at most Limit of
-	// each. A follower needs no word of it.
+	// and sessions with ExpiresAt or RevokedAt before Before, those that ended
+	// first first, at most Limit of each. A follower needs no word of it.
 	Purge struct {
 		Before int64
 		Limit  int
@@ -182,9 +185,16 @@ func (Purge) command()          {}
 type Writer interface {
 	// Apply carries out the commands in order, all or none, and returns when
 	// they are durable (where the store is Durable). The error wraps one of the
-	// Err values; after ErrUnavailable or the end of ctx the outcome is unknown.
+	// Err values; after ErrUnavailable the outcome is unknown. When ctx ended
+	// before it was their turn, the error wraps ctx's alone and nothing changed;
+	// when it ended later, both, and slices within the commands must not be
+	// altered afterwards, since they may still be read.
 	Apply(ctx context.Context, commands ...Command) error
 }
+
+// Reads see everything that was answered before they began. A limit below 1
+// gives no records. Their errors wrap ErrNotFound, ctx's error or
+// ErrUnavailable.
 
 // Users reads users.
 type Users interface {
@@ -215,7 +225,7 @@ type Revocations interface {
 
 // Keys reads signing keys.
 type Keys interface {
-	// Keys returns all keys, the newest first.
+	// Keys returns all keys, the newest first, those of one instant by ID.
 	Keys(ctx context.Context) ([]Key, error)
 }
 

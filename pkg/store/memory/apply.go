@@ -1,0 +1,243 @@
+package memory
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// Apply is store.Writer.
+func (s *Store) Apply(ctx context.Context, commands ...store.Command) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.usable(ctx); err != nil {
+		return err
+	}
+	c := &change{Store: s}
+	for _, command := range commands {
+		if err := c.command(command); err != nil {
+			c.takeBack()
+			return err
+		}
+	}
+	return nil
+}
+
+// change is one Apply under way: what would take back what it did so far.
+type change struct {
+	*Store
+	undo []func()
+}
+
+func (c *change) takeBack() {
+	for _, undo := range slices.Backward(c.undo) {
+		undo()
+	}
+}
+
+// set changes m[key], drop removes it, and both remember what was there.
+func set[K comparable, V any](c *change, m map[K]V, key K, value V) {
+	remember(c, m, key)
+	m[key] = value
+}
+
+func drop[K comparable, V any](c *change, m map[K]V, key K) {
+	remember(c, m, key)
+	delete(m, key)
+}
+
+func remember[K comparable, V any](c *change, m map[K]V, key K) {
+	before, had := m[key]
+	c.undo = append(c.undo, func() {
+		if had {
+			m[key] = before
+		} else {
+			delete(m, key)
+		}
+	})
+}
+
+func (c *change) command(command store.Command) error {
+	switch v := command.(type) {
+	case store.CreateUser:
+		return c.createUser(copyUser(v.User))
+	case store.UpdateUser:
+		return c.updateUser(copyUser(v.User))
+	case store.DeleteUser:
+		return c.deleteUser(userKey{v.Tenant, v.Name})
+	case store.Revoke:
+		c.revoke(v.Revocation)
+	case store.CreateSession:
+		return c.createSession(v.Session)
+	case store.RotateSession:
+		return c.rotateSession(v)
+	case store.RevokeSessions:
+		c.revokeSessions(v)
+	case store.PutKey:
+		set(c, c.keys, v.Key.ID, copyKey(v.Key))
+	case store.DeleteKey:
+		return c.deleteKey(v.ID)
+	case store.Purge:
+		c.purge(v)
+	default:
+		return fmt.Errorf("command %T: not known", command)
+	}
+	return nil
+}
+
+func (c *change) createUser(u store.User) error {
+	key := userKey{u.Tenant, u.Name}
+	if _, taken := c.users[key]; taken {
+		return fmt.Errorf("user %s: %w", u.Name, store.ErrExists)
+	}
+	set(c, c.users, key, u)
+	return nil
+}
+
+func (c *change) updateUser(u store.User) error {
+	key := userKey{u.Tenant, u.Name}
+	before, ok := c.users[key]
+	if !ok {
+		return known(ok, "user "+u.Name)
+	}
+	u.CreatedAt = before.CreatedAt
+	set(c, c.users, key, u)
+	return nil
+}
+
+func (c *change) deleteUser(key userKey) error {
+	_, ok := c.users[key]
+	drop(c, c.users, key)
+	return known(ok, "user "+key.name)
+}
+
+func (c *change) deleteKey(id string) error {
+	_, ok := c.keys[id]
+	drop(c, c.keys, id)
+	return known(ok, "key "+id)
+}
+
+func (c *change) revoke(r store.Revocation) {
+	key := factKey{r.Kind, r.Key}
+	if before, ok := c.facts[key]; ok {
+		merged := r
+		merged.At, merged.Until = max(before.At, r.At), later(before.Until, r.Until)
+		if merged.At == before.At && merged.Until == before.Until {
+			return
+		}
+		r = merged
+	}
+	seq, length := c.seq, len(c.log)
+	c.undo = append(c.undo, func() { c.seq, c.log = seq, c.log[:length] })
+	c.seq++
+	r.Seq = c.seq
+	set(c, c.facts, key, r)
+	c.log = append(c.log, r)
+}
+
+// later is the later end of two, where 0 is unknown: later than any.
+func later(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return 0
+	}
+	return max(a, b)
+}
+
+func (c *change) createSession(s store.Session) error {
+	_, idTaken := c.sessions[s.ID]
+	_, accessorTaken := c.accessor[s.Accessor]
+	if idTaken || accessorTaken {
+		return fmt.Errorf("session %s: %w", s.Accessor, store.ErrExists)
+	}
+	set(c, c.sessions, s.ID, s)
+	set(c, c.accessor, s.Accessor, s.ID)
+	return nil
+}
+
+func (c *change) rotateSession(v store.RotateSession) error {
+	s, err := c.session(v.ID)
+	if err != nil {
+		return err
+	}
+	over := s.ExpiresAt != 0 && s.ExpiresAt <= v.At
+	idle := s.IdleTTL != 0 && (v.At-s.LastUsedAt)/1e6 >= s.IdleTTL
+	if s.Counter != v.From || v.From == math.MaxInt64 || s.RevokedAt != 0 || over || idle {
+		return fmt.Errorf("session: %w", store.ErrConflict)
+	}
+	s.Counter, s.RotatedAt, s.LastUsedAt = v.From+1, v.At, v.At
+	set(c, c.sessions, v.ID, s)
+	return nil
+}
+
+func (c *change) revokeSessions(v store.RevokeSessions) {
+	for id, s := range c.sessions {
+		concerned := id == v.ID
+		if v.ID == (store.ID{}) {
+			concerned = s.Tenant == v.Tenant && s.Subject == v.Subject
+		}
+		if concerned && s.RevokedAt == 0 {
+			s.RevokedAt = v.At
+			set(c, c.sessions, id, s)
+		}
+	}
+}
+
+func (c *change) purge(v store.Purge) {
+	var facts []store.Revocation
+	for _, r := range c.facts {
+		if r.Until != 0 && r.Until < v.Before {
+			facts = append(facts, r)
+		}
+	}
+	for _, r := range page(facts, v.Limit, func(a, b store.Revocation) int {
+		return cmp.Or(cmp.Compare(a.Until, b.Until), cmp.Compare(a.Seq, b.Seq))
+	}) {
+		drop(c, c.facts, factKey{r.Kind, r.Key})
+	}
+	c.purgeSessions(v)
+	c.compact()
+}
+
+func (c *change) purgeSessions(v store.Purge) {
+	var over []store.Session
+	for _, s := range c.sessions {
+		if end := ended(s); end != 0 && end < v.Before {
+			over = append(over, s)
+		}
+	}
+	for _, s := range page(over, v.Limit, func(a, b store.Session) int {
+		return cmp.Or(cmp.Compare(ended(a), ended(b)), bytes.Compare(a.ID[:], b.ID[:]))
+	}) {
+		drop(c, c.sessions, s.ID)
+		drop(c, c.accessor, s.Accessor)
+	}
+}
+
+// ended is the end of a session as far as it is known, 0 when it is not.
+func ended(s store.Session) int64 {
+	if s.RevokedAt == 0 || s.ExpiresAt == 0 {
+		return s.RevokedAt + s.ExpiresAt
+	}
+	return min(s.RevokedAt, s.ExpiresAt)
+}
+
+// compact drops the void part of the log when it is the larger one. The log it
+// leaves is another one, so that takeBack finds the old one as it was.
+func (c *change) compact() {
+	if len(c.log) < 2*len(c.facts)+64 {
+		return
+	}
+	before := c.log
+	c.undo = append(c.undo, func() { c.log = before })
+	c.log = make([]store.Revocation, 0, len(c.facts))
+	for _, r := range before {
+		if c.facts[factKey{r.Kind, r.Key}].Seq == r.Seq {
+			c.log = append(c.log, r)
+		}
+	}
+}

@@ -1,0 +1,137 @@
+package sqlite
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// command carries out one command. An error that is not store.ErrUnavailable
+// means that it was refused and changed nothing.
+func (w *writer) command(command store.Command) error {
+	switch c := command.(type) {
+	case store.CreateUser:
+		return w.createUser(c.User)
+	case store.UpdateUser:
+		return w.updateUser(c.User)
+	case store.DeleteUser:
+		return w.must(store.ErrNotFound, "user", c.Name,
+			"DELETE FROM users WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
+	case store.Revoke:
+		return w.revoke(c.Revocation)
+	case store.CreateSession:
+		return w.createSession(&c.Session)
+	case store.RotateSession:
+		return w.rotateSession(c)
+	case store.RevokeSessions:
+		return w.revokeSessions(c)
+	case store.PutKey:
+		return w.putKey(c.Key)
+	case store.DeleteKey:
+		return w.must(store.ErrNotFound, "key", c.ID, "DELETE FROM keys WHERE id = ?", c.ID)
+	case store.Purge:
+		return w.purge(c)
+	default:
+		return fmt.Errorf("command %T: not known", command)
+	}
+}
+
+func (w *writer) createUser(u store.User) error {
+	const query = `INSERT INTO users
+		(tenant, name, password_hash, roles, disabled, created_at, updated_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	return w.must(store.ErrExists, "user", u.Name, query,
+		u.Tenant, u.Name, u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.CreatedAt, u.UpdatedAt)
+}
+
+func (w *writer) updateUser(u store.User) error {
+	const query = `UPDATE users SET password_hash = ?, roles = ?, disabled = ?, updated_at = ?
+		WHERE tenant = ? AND name = ?`
+	return w.must(store.ErrNotFound, "user", u.Name, query,
+		u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.UpdatedAt, u.Tenant, u.Name)
+}
+
+func encodeRoles(roles []string) string {
+	text, _ := json.Marshal(append([]string{}, roles...)) // strings cannot fail
+	return string(text)
+}
+
+// revoke adds a fact or merges it. The first statement is enough for all but
+// the facts that exist; the second replaces one by itself merged, under a new
+// number, if that is another.
+func (w *writer) revoke(r store.Revocation) error {
+	const add = `INSERT INTO revocations (kind, key, at, until) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	key := []byte(r.Key)
+	rows, err := w.exec(add, r.Kind, key, r.At, r.Until)
+	if err != nil || rows > 0 {
+		return err
+	}
+	const merge = `INSERT OR REPLACE INTO revocations (kind, key, at, until)
+		SELECT kind, key, max(at, ?), CASE WHEN until = 0 OR ? = 0 THEN 0 ELSE max(until, ?) END
+		FROM revocations WHERE kind = ? AND key = ?
+		AND (at < ? OR (until <> 0 AND (? = 0 OR until < ?)))`
+	_, err = w.exec(merge, r.At, r.Until, r.Until, r.Kind, key, r.At, r.Until, r.Until)
+	return err
+}
+
+func (w *writer) createSession(s *store.Session) error {
+	const query = `INSERT INTO sessions (` + sessionColumns + `)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	return w.must(store.ErrExists, "session", s.Accessor, query,
+		s.ID[:], s.Accessor, s.Tenant, s.Subject, s.Client, s.Door, s.Scope, s.Device, s.Counter,
+		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt)
+}
+
+func (w *writer) rotateSession(c store.RotateSession) error {
+	// The quotient cannot overflow, as idle_ttl in microseconds could; the last
+	// number has no successor.
+	const query = `UPDATE sessions SET counter = counter + 1, rotated_at = ?, last_used_at = ?
+		WHERE id = ? AND counter = ? AND counter < 9223372036854775807 AND revoked_at = 0
+		AND (expires_at = 0 OR expires_at > ?)
+		AND (idle_ttl = 0 OR (? - last_used_at) / 1000000 < idle_ttl)`
+	rows, err := w.exec(query, c.At, c.At, c.ID[:], c.From, c.At, c.At)
+	if err != nil || rows > 0 {
+		return err
+	}
+	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?)", c.ID[:])
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return fmt.Errorf("session: %w", store.ErrConflict)
+	default:
+		return fmt.Errorf("session: %w", store.ErrNotFound)
+	}
+}
+
+func (w *writer) revokeSessions(c store.RevokeSessions) error {
+	if c.ID != (store.ID{}) {
+		_, err := w.exec("UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0", c.At, c.ID[:])
+		return err
+	}
+	const query = `UPDATE sessions SET revoked_at = ?
+		WHERE tenant = ? AND subject = ? AND revoked_at = 0`
+	_, err := w.exec(query, c.At, c.Tenant, c.Subject)
+	return err
+}
+
+func (w *writer) putKey(k store.Key) error {
+	const query = `INSERT OR REPLACE INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	_, err := w.exec(query, k.ID, k.Tenant, k.Door, k.Algorithm, k.State, k.CreatedAt, k.NotAfter,
+		append([]byte{}, k.Sealed...)) // nil would be NULL
+	return err
+}
+
+func (w *writer) purge(c store.Purge) error {
+	const facts = `DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations
+		WHERE until <> 0 AND until < ? ORDER BY until, seq LIMIT ?)`
+	const sessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
+		WHERE ended_at <> 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)`
+	for _, query := range []string{facts, sessions} {
+		if _, err := w.exec(query, c.Before, max(c.Limit, 0)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package sqlite
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+func TestEveryQueryUsesAnIndex(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for _, kept := range []*statements{recordQueries(t, s), s.writer.kept} {
+		for query := range kept.kept {
+			if strings.Contains(query, "FROM keys ORDER") || !strings.Contains(query, "WHERE") {
+				continue // all the keys, which are few; or no look-up
+			}
+			for _, step := range plan(t, s, query) {
+				scan := strings.HasPrefix(step, "SCAN") && step != "SCAN CONSTANT ROW"
+				if scan || strings.Contains(step, "TEMP B-TREE FOR ORDER") {
+					t.Errorf("%s\n%s", step, query)
+				}
+			}
+		}
+	}
+}
+
+// recordQueries has every read and command prepare its statements.
+func recordQueries(t *testing.T, s *Store) *statements {
+	ctx := t.Context()
+	_, _ = s.User(ctx, "", "")
+	_, _ = s.ListUsers(ctx, "", "", 1)
+	_, _ = s.Session(ctx, store.ID{})
+	_, _ = s.SessionByAccessor(ctx, "")
+	_, _ = s.ListSessions(ctx, "", "", "", 1)
+	_, _ = s.Revocations(ctx, 0, 1)
+	for _, command := range []store.Command{
+		store.CreateUser{},
+		store.UpdateUser{},
+		store.DeleteUser{},
+		revocation("k"), revocation("k"),
+		store.CreateSession{},
+		store.RotateSession{ID: store.ID{1}},
+		store.RevokeSessions{},
+		store.RevokeSessions{ID: store.ID{1}},
+		store.PutKey{},
+		store.DeleteKey{},
+		store.Purge{},
+	} {
+		_ = s.Apply(ctx, command)
+	}
+	return s.queries
+}
+
+func plan(t *testing.T, s *Store, query string) (steps []string) {
+	t.Helper()
+	args := make([]any, strings.Count(query, "?"))
+	rows, err := s.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = rows.Close() }()
+	for rows.Next() {
+		var id, parent, unused int
+		var detail string
+		if err := rows.Scan(&id, &parent, &unused, &detail); err != nil {
+			t.Fatal(err)
+		}
+		steps = append(steps, detail)
+	}
+	return steps
+}

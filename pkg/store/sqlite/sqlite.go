@@ -1,0 +1,137 @@
+// Package sqlite keeps the store in one SQLite file: durable (write-ahead log,
+// synchronous=FULL: what Apply answered has been flushed to the disk), fast
+// (group commit), and open to several processes of one machine at once, such
+// as a server and its command line.
+//
+// It never shares a file between machines: the log needs shared memory, so a
+// network file system is no place for it. It never goes back to an older
+// schema, and never opens a newer one than it knows.
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// Config says what to open.
+type Config struct {
+	// Path of the database file. It is made when missing, readable by its owner
+	// alone, and so are its missing directories. SQLite keeps two files beside
+	// it, with -wal and -shm behind the name; whoever copies or removes the one
+	// without the others loses data: use Backup. Required.
+	Path string
+	// BusyTimeout is how long a write waits for one of another process before
+	// it is ErrUnavailable. Default 10 s.
+	BusyTimeout time.Duration
+}
+
+// Store is an open database. It is safe for concurrent use.
+type Store struct {
+	path    string
+	busy    time.Duration
+	readers *sql.DB
+	queries *statements // of readers
+	writer  *writer
+	group   *store.Group
+}
+
+// readers is how many reads run at once; more wait. They hold a page cache each.
+const readers = 4
+
+// Open opens the database, makes it when it is missing, and brings its schema
+// up to date. A schema newer than this program is refused. An error wraps
+// store.ErrUnavailable and names the file.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	s := &Store{path: config.Path, busy: cmp.Or(config.BusyTimeout, 10*time.Second)}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(s.unavailable(err), s.release())
+	}
+	s.group = store.NewGroup(s.writer.commitGroup)
+	return s, nil
+}
+
+func (s *Store) open(ctx context.Context) error {
+	if err := makeFile(s.path); err != nil {
+		return err
+	}
+	if err := s.prepare(ctx); err != nil {
+		return err
+	}
+	writer, err := openWriter(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.writer = writer
+	s.readers, err = s.connect("query_only(1)")
+	if err != nil {
+		return err
+	}
+	s.readers.SetMaxOpenConns(readers)
+	s.readers.SetMaxIdleConns(readers)
+	s.queries = newStatements(s.readers.PrepareContext)
+	return s.readers.PingContext(ctx)
+}
+
+// Apply is store.Writer.
+func (s *Store) Apply(ctx context.Context, commands ...store.Command) error {
+	return s.group.Apply(ctx, commands...)
+}
+
+// Durable is true.
+func (s *Store) Durable() bool { return true }
+
+// Ping takes the right to write and gives it back, in its turn among the writes
+// under way.
+func (s *Store) Ping(ctx context.Context) error { return s.group.Apply(ctx) }
+
+// Backup writes a copy of the database as it is at this moment to path, which
+// must not exist, readable by its owner alone, and flushes it. Others read and
+// write meanwhile.
+func (s *Store) Backup(ctx context.Context, path string) error {
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		return errors.Join(err, fmt.Errorf("%s: %w", path, store.ErrExists))
+	}
+	if err := makeFile(path); err != nil {
+		return fmt.Errorf("backup: %w", err)
+	}
+	db, err := s.connect()
+	if err != nil {
+		return s.unavailable(err)
+	}
+	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
+	if err := errors.Join(err, db.Close()); err != nil {
+		return errors.Join(s.unavailable(err), os.Remove(path))
+	}
+	return flush(path)
+}
+
+// Close carries out what is queued and releases the file. Whatever comes later
+// is store.ErrUnavailable.
+func (s *Store) Close() error {
+	s.group.Close()
+	return s.release()
+}
+
+func (s *Store) release() error {
+	var all []error
+	if s.readers != nil {
+		all = append(all, s.readers.Close())
+	}
+	if s.writer != nil {
+		all = append(all, s.writer.close())
+	}
+	return errors.Join(all...)
+}
+
+// unavailable is what a caller is told of an error of the database.
+func (s *Store) unavailable(err error) error {
+	return fmt.Errorf("%s: %w: %w", s.path, store.ErrUnavailable, err)
+}

@@ -1,0 +1,163 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+
+	lib "modernc.org/sqlite/lib"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// writer is the one connection that changes the database. Only the goroutine of
+// the group uses it.
+type writer struct {
+	store *Store
+	db    *sql.DB
+	conn  *sql.Conn
+	kept  *statements
+}
+
+func openWriter(ctx context.Context, s *Store) (*writer, error) {
+	// A flood of random keys touches many pages: they are better cached, and
+	// carried from the log (16 MB) to the file rarely.
+	db, err := s.connect("cache_size(-8000)", "wal_autocheckpoint(4000)")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return &writer{store: s, db: db, conn: conn, kept: newStatements(conn.PrepareContext)}, nil
+}
+
+func (w *writer) close() error {
+	err := w.conn.Close()
+	if errors.Is(err, sql.ErrConnDone) { // a second close
+		err = nil
+	}
+	return errors.Join(err, w.db.Close())
+}
+
+// commitGroup is a store.CommitFunc.
+func (w *writer) commitGroup(group [][]store.Command, answers []error) error {
+	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		return told(answers, err)
+	}
+	for i, commands := range group {
+		answers[i] = w.operation(commands)
+		if errors.Is(answers[i], store.ErrUnavailable) {
+			w.rollback()
+			return told(answers, answers[i])
+		}
+	}
+	_, err := w.run("COMMIT")
+	if err == nil {
+		return nil
+	}
+	w.rollback()
+	// A full disk is found out while the log is written, before the flush: the
+	// frames without their commit mark are void, and space may come back.
+	if code(err) == lib.SQLITE_FULL {
+		return told(answers, w.store.unavailable(err))
+	}
+	return fmt.Errorf("%s: %w", w.store.path, err)
+}
+
+// told gives all of a group the same answer.
+func told(answers []error, err error) error {
+	for i := range answers {
+		answers[i] = err
+	}
+	return nil
+}
+
+// rollback ends a transaction that failed. SQLite may have ended it already, so
+// its answer tells nothing; if one were left open, the next BEGIN would fail.
+func (w *writer) rollback() { _, _ = w.exec("ROLLBACK") }
+
+// operation carries out the commands of one Apply within the transaction of the
+// group. One command alone changes nothing when it is refused.
+func (w *writer) operation(commands []store.Command) error {
+	if len(commands) == 1 {
+		return w.command(commands[0])
+	}
+	if len(commands) == 0 {
+		return nil
+	}
+	if _, err := w.exec("SAVEPOINT operation"); err != nil {
+		return err
+	}
+	for _, command := range commands {
+		if err := w.command(command); err != nil {
+			return w.undo(err)
+		}
+	}
+	_, err := w.exec("RELEASE operation")
+	return err
+}
+
+// undo takes back an operation that was refused for the given reason.
+func (w *writer) undo(reason error) error {
+	if errors.Is(reason, store.ErrUnavailable) {
+		return reason
+	}
+	if _, err := w.exec("ROLLBACK TO operation"); err != nil {
+		return err
+	}
+	if _, err := w.exec("RELEASE operation"); err != nil {
+		return err
+	}
+	return reason
+}
+
+// exec runs a statement and counts the rows it changed. Its errors are
+// store.ErrUnavailable.
+func (w *writer) exec(query string, args ...any) (int64, error) {
+	rows, err := w.run(query, args...)
+	if err != nil {
+		return 0, w.store.unavailable(err)
+	}
+	return rows, nil
+}
+
+// run knows no context: a statement cut short would take the whole group with
+// it.
+func (w *writer) run(query string, args ...any) (int64, error) {
+	ctx := context.Background()
+	statement, err := w.kept.get(ctx, query)
+	if err != nil {
+		return 0, err
+	}
+	result, err := statement.ExecContext(ctx, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}
+
+// must runs a statement that changes a row, else the answer is the refusal.
+func (w *writer) must(refusal error, what, name, query string, args ...any) error {
+	rows, err := w.exec(query, args...)
+	if err != nil || rows > 0 {
+		return err
+	}
+	return fmt.Errorf("%s %s: %w", what, name, refusal)
+}
+
+// exists runs a query that answers true or false.
+func (w *writer) exists(query string, args ...any) (bool, error) {
+	ctx := context.Background()
+	statement, err := w.kept.get(ctx, query)
+	if err != nil {
+		return false, w.store.unavailable(err)
+	}
+	var found bool
+	if err := statement.QueryRowContext(ctx, args...).Scan(&found); err != nil {
+		return false, w.store.unavailable(err)
+	}
+	return found, nil
+}

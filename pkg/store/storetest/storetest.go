@@ -1,0 +1,291 @@
+// Package storetest is the one suite that every store must pass. Its checks are
+// named after what the store promises.
+//
+// It never looks inside a store, and never measures time: what only one kind of
+// store can do wrong is tested beside that store.
+package storetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// check is one promise.
+type check struct {
+	name string
+	run  func(t *testing.T, s store.Store)
+}
+
+// Run checks the promises of a store. open gives a new, empty one each time and
+// sees to it that it is closed when the test is over; closing it a second time
+// must do no harm.
+func Run(t *testing.T, open func(t *testing.T) store.Store) {
+	groups := map[string][]check{
+		"apply": applyChecks(), "users": userChecks(), "sessions": sessionChecks(),
+		"revocations": revocationChecks(), "keys": keyChecks(), "purge": purgeChecks(),
+	}
+	for group, checks := range groups {
+		t.Run(group, func(t *testing.T) {
+			for _, c := range checks {
+				t.Run(c.name, func(t *testing.T) { c.run(t, open(t)) })
+			}
+		})
+	}
+}
+
+// RunReopen checks that a durable store has after Close and another open what
+// was applied before. open opens the store kept in dir, and makes it when there
+// is none.
+func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if !s.Durable() {
+		t.Fatal("the store says that it is not durable")
+	}
+	apply(t, s, everything()...)
+	before := dump(t, s)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, dir)
+	same(t, before, dump(t, s))
+	t.Run("numbers go on above those given before, even when all were purged", func(t *testing.T) {
+		last := facts(t, s, 0)[len(facts(t, s, 0))-1].Seq
+		apply(t, s, store.Purge{Before: math.MaxInt64, Limit: 100})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		s := open(t, dir)
+		apply(t, s, revoke("after", 1, 5))
+		if got := facts(t, s, last); len(got) != 1 || got[0].Key != "after" {
+			t.Errorf("facts after %d: %v", last, got)
+		}
+	})
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// everything leaves at least one record of each kind.
+func everything() []store.Command {
+	session := aSession(1)
+	session.ExpiresAt = 9
+	return []store.Command{
+		store.CreateUser{User: aUser("alice")},
+		store.CreateSession{Session: session},
+		store.RotateSession{ID: session.ID, From: 0, At: 5},
+		revoke("one", 1, 7),
+		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: 3, Until: 8}},
+		store.PutKey{Key: aKey("kid", 1)},
+	}
+}
+
+func applyChecks() []check {
+	return []check{
+		{"commands that are not all possible change nothing", allOrNothing},
+		{"a refused operation leaves those beside it alone", refusedBeside},
+		{"an operation without commands is possible", func(t *testing.T, s store.Store) {
+			apply(t, s)
+		}},
+		{"a context that is over changes nothing", cancelled},
+		{"a closed store is unavailable", closed},
+		{"an open store answers a ping", func(t *testing.T, s store.Store) {
+			if err := s.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		}},
+	}
+}
+
+func allOrNothing(t *testing.T, s store.Store) {
+	apply(t, s, everything()...)
+	before := dump(t, s)
+	for _, last := range []struct {
+		command store.Command
+		want    error
+	}{
+		{store.CreateUser{User: aUser("alice")}, store.ErrExists},
+		{store.UpdateUser{User: aUser("nobody")}, store.ErrNotFound},
+		{store.RotateSession{ID: aSession(1).ID, From: 7}, store.ErrConflict},
+		{store.DeleteKey{ID: "none"}, store.ErrNotFound},
+	} {
+		changed := aUser("alice")
+		changed.Disabled = true
+		refused(t, s, last.want,
+			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed},
+			revoke("one", 50, 70), revoke("two", 2, 0),
+			store.CreateSession{Session: aSession(2)},
+			store.RotateSession{ID: aSession(1).ID, From: 1, At: 6},
+			store.RevokeSessions{ID: aSession(2).ID, At: 4},
+			store.PutKey{Key: aKey("kid", 99)},
+			store.Purge{Before: 9, Limit: 100},
+			store.DeleteUser{Tenant: "t", Name: "bob"},
+			last.command)
+		same(t, before, dump(t, s))
+	}
+}
+
+func refusedBeside(t *testing.T, s store.Store) {
+	apply(t, s, store.CreateUser{User: aUser("taken")})
+	const callers = 100
+	answers := make(chan error, callers)
+	for i := range callers {
+		go func() {
+			name := "taken"
+			if i%2 == 0 {
+				name = fmt.Sprintf("user%03d", i)
+			}
+			answers <- s.Apply(context.Background(), store.CreateUser{User: aUser(name)}, revoke(fmt.Sprint(i), 1, 0))
+		}()
+	}
+	refusals := 0
+	for range callers {
+		if err := <-answers; errors.Is(err, store.ErrExists) {
+			refusals++
+		} else if err != nil {
+			t.Error(err)
+		}
+	}
+	if refusals != callers/2 {
+		t.Errorf("%d refusals, want %d", refusals, callers/2)
+	}
+	if got := len(facts(t, s, 0)); got != callers/2 {
+		t.Errorf("%d facts, want those of the %d accepted", got, callers/2)
+	}
+}
+
+func cancelled(t *testing.T, s store.Store) {
+	apply(t, s, everything()...)
+	before := dump(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for name, err := range attempts(ctx, s) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v, want the context's error", name, err)
+		}
+	}
+	same(t, before, dump(t, s))
+}
+
+func closed(t *testing.T, s store.Store) {
+	for range 2 {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, err := range attempts(t.Context(), s) {
+		if !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: %v, want %v", name, err, store.ErrUnavailable)
+		}
+	}
+}
+
+// attempts tries every method.
+func attempts(ctx context.Context, s store.Store) map[string]error {
+	errs := map[string]error{
+		"Apply": s.Apply(ctx, store.CreateUser{User: aUser("late")}),
+		"Ping":  s.Ping(ctx),
+	}
+	_, errs["User"] = s.User(ctx, "t", "alice")
+	_, errs["ListUsers"] = s.ListUsers(ctx, "t", "", 9)
+	_, errs["Session"] = s.Session(ctx, aSession(1).ID)
+	_, errs["SessionByAccessor"] = s.SessionByAccessor(ctx, aSession(1).Accessor)
+	_, errs["ListSessions"] = s.ListSessions(ctx, "t", "alice", "", 9)
+	_, errs["Revocations"] = s.Revocations(ctx, 0, 9)
+	_, errs["Keys"] = s.Keys(ctx)
+	return errs
+}
+
+func apply(t testing.TB, s store.Store, commands ...store.Command) {
+	t.Helper()
+	if err := s.Apply(t.Context(), commands...); err != nil {
+		t.Fatalf("apply %T: %v", commands, err)
+	}
+}
+
+func refused(t testing.TB, s store.Store, want error, commands ...store.Command) {
+	t.Helper()
+	if err := s.Apply(t.Context(), commands...); !errors.Is(err, want) {
+		t.Fatalf("apply %T: %v, want %v", commands, err, want)
+	}
+}
+
+func same(t testing.TB, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("not the same (-want +got):\n%s", diff)
+	}
+}
+
+// must is for reads that have to succeed.
+func must[T any](value T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return value
+	}
+}
+
+// content is all that a store of these tests holds.
+type content struct {
+	Users    []store.User
+	Sessions []store.Session
+	Facts    []store.Revocation
+	Keys     []store.Key
+}
+
+func dump(t testing.TB, s store.Store) (c content) {
+	t.Helper()
+	for _, tenant := range tenants() {
+		c.Users = append(c.Users, must(s.ListUsers(t.Context(), tenant, "", 1000))(t)...)
+		for _, subject := range names() {
+			c.Sessions = append(c.Sessions, must(s.ListSessions(t.Context(), tenant, subject, "", 1000))(t)...)
+		}
+	}
+	c.Facts = facts(t, s, 0)
+	c.Keys = must(s.Keys(t.Context()))(t)
+	return c
+}
+
+func facts(t testing.TB, s store.Store, after int64) []store.Revocation {
+	t.Helper()
+	return must(s.Revocations(t.Context(), after, 1<<30))(t)
+}
+
+// tenants and names are what the records of these tests are called.
+func tenants() []string { return []string{"t", "T", store.DefaultTenant} }
+func names() []string   { return []string{"alice", "Alice", "bob", "o'neil"} }
+
+func aUser(name string) store.User {
+	return store.User{
+		Tenant: "t", Name: name, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+		Roles: []string{store.RoleAdmin, store.RoleAuditor}, CreatedAt: 1, UpdatedAt: 2,
+	}
+}
+
+func aSession(n byte) store.Session {
+	return store.Session{
+		ID: store.ID{n, 15: n}, Accessor: fmt.Sprintf("accessor%d", n), Tenant: "t", Subject: "alice",
+		Client: "client", Door: "ats", Scope: "a b", Device: "laptop", CreatedAt: 1, LastUsedAt: 1, AccessTTL: 300,
+	}
+}
+
+func aKey(id string, created int64) store.Key {
+	return store.Key{
+		ID: id, Tenant: "t", Door: "ats", Algorithm: "HS256", State: store.KeyActive,
+		CreatedAt: created, NotAfter: 77, Sealed: []byte{0, 1, 0xff, 0},
+	}
+}
+
+func revoke(key string, at, until int64) store.Command {
+	return store.Revoke{Revocation: store.Revocation{Kind: store.RevokeToken, Key: key, At: at, Until: until}}
+}

@@ -1,0 +1,140 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+func userChecks() []check {
+	return []check{
+		{"a user is what was created", createdUser},
+		{"a user can be created once", func(t *testing.T, s store.Store) {
+			apply(t, s, store.CreateUser{User: aUser("alice")})
+			other := aUser("alice")
+			other.PasswordHash = "other"
+			refused(t, s, store.ErrExists, store.CreateUser{User: other})
+			same(t, aUser("alice"), must(s.User(t.Context(), "t", "alice"))(t))
+		}},
+		{"an update replaces all but the creation", updatedUser},
+		{"a deleted user is gone and can come back", deletedUser},
+		{"names are compared byte for byte", exactNames},
+		{"pages of users miss none and double none", userPages},
+		{"what a caller does with slices stays with the caller", noAliasing},
+	}
+}
+
+func createdUser(t *testing.T, s store.Store) {
+	bare := store.User{Tenant: "t", Name: "bare"}
+	extreme := store.User{Tenant: "t", Name: "extreme", Disabled: true, CreatedAt: math.MaxInt64, UpdatedAt: math.MinInt64}
+	for _, user := range []store.User{aUser("alice"), bare, extreme} {
+		apply(t, s, store.CreateUser{User: user})
+		same(t, user, must(s.User(t.Context(), user.Tenant, user.Name))(t))
+	}
+	if _, err := s.User(t.Context(), "t", "nobody"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a user that is not there: %v", err)
+	}
+}
+
+func updatedUser(t *testing.T, s store.Store) {
+	refused(t, s, store.ErrNotFound, store.UpdateUser{User: aUser("alice")})
+	apply(t, s, store.CreateUser{User: aUser("alice")})
+	update := store.User{Tenant: "t", Name: "alice", PasswordHash: "new", Roles: []string{"b", "a"}, Disabled: true, CreatedAt: 99, UpdatedAt: 100}
+	apply(t, s, store.UpdateUser{User: update})
+	update.CreatedAt = aUser("alice").CreatedAt
+	same(t, update, must(s.User(t.Context(), "t", "alice"))(t))
+}
+
+func deletedUser(t *testing.T, s store.Store) {
+	gone := store.DeleteUser{Tenant: "t", Name: "alice"}
+	refused(t, s, store.ErrNotFound, gone)
+	apply(t, s, store.CreateUser{User: aUser("alice")})
+	apply(t, s, gone)
+	if _, err := s.User(t.Context(), "t", "alice"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("a deleted user: %v", err)
+	}
+	refused(t, s, store.ErrNotFound, gone)
+	apply(t, s, store.CreateUser{User: aUser("alice")})
+}
+
+func exactNames(t *testing.T, s store.Store) {
+	exact := []string{
+		"alice", "Alice", "ALICE", "alice ", " alice", "al%ce", "al_ce", "o'neil", `o"neil`, "`", `back\slash`,
+		"1", "01", "1.0", "1e3", "NULL", "é", "e\u0301", "straße", "strasse", "İ", "i", "日本", "😀", "a\nb", "a\tb",
+		"; DROP TABLE users; --", "?", "$1", ":name", strings.Repeat("x", 300),
+	}
+	for i, name := range exact {
+		user := store.User{Tenant: "t", Name: name, CreatedAt: int64(i)}
+		other := store.User{Tenant: name, Name: "t", CreatedAt: int64(-i)}
+		apply(t, s, store.CreateUser{User: user}, store.CreateUser{User: other})
+	}
+	for i, name := range exact {
+		if got := must(s.User(t.Context(), "t", name))(t); got.Name != name || got.CreatedAt != int64(i) {
+			t.Errorf("%q gives %q of instant %d, want %d", name, got.Name, got.CreatedAt, i)
+		}
+		same(t, 1, len(must(s.ListUsers(t.Context(), name, "", 9))(t)))
+	}
+	var listed []string
+	for _, user := range must(s.ListUsers(t.Context(), "t", "", 1000))(t) {
+		listed = append(listed, user.Name)
+	}
+	slices.Sort(exact)
+	same(t, exact, listed)
+}
+
+func userPages(t *testing.T, s store.Store) {
+	const users = 23
+	for i := range users {
+		apply(t, s, store.CreateUser{User: aUser(fmt.Sprintf("user%02d", i))})
+	}
+	elsewhere := aUser("user05a")
+	elsewhere.Tenant = "other"
+	apply(t, s, store.CreateUser{User: elsewhere})
+	for limit := 1; limit <= users+1; limit++ {
+		var seen []string
+		for after := ""; ; after = seen[len(seen)-1] {
+			page := must(s.ListUsers(t.Context(), "t", after, limit))(t)
+			if len(page) > limit {
+				t.Fatalf("a page of %d for limit %d", len(page), limit)
+			}
+			for _, user := range page {
+				seen = append(seen, user.Name)
+			}
+			if len(page) == 0 {
+				break
+			}
+		}
+		if len(seen) != users || !slices.IsSorted(seen) {
+			t.Errorf("limit %d: %d users, in order: %v", limit, len(seen), slices.IsSorted(seen))
+		}
+	}
+	for _, limit := range []int{0, -1} {
+		same(t, 0, len(must(s.ListUsers(t.Context(), "t", "", limit))(t)))
+	}
+}
+
+func noAliasing(t *testing.T, s store.Store) {
+	user, key := aUser("alice"), aKey("kid", 1)
+	apply(t, s, store.CreateUser{User: user}, store.PutKey{Key: key})
+	user.Roles[0], key.Sealed[0] = "intruder", 0xee
+	for range 2 {
+		got := must(s.User(t.Context(), "t", "alice"))(t)
+		same(t, aUser("alice"), got)
+		got.Roles[0] = "intruder"
+		listed := must(s.ListUsers(t.Context(), "t", "", 1))(t)
+		same(t, []store.User{aUser("alice")}, listed)
+		listed[0].Roles[0] = "intruder"
+		keys := must(s.Keys(t.Context()))(t)
+		same(t, []store.Key{aKey("kid", 1)}, keys)
+		keys[0].Sealed[0] = 0xee
+	}
+	update := aUser("alice")
+	apply(t, s, store.UpdateUser{User: update})
+	update.Roles[0] = "intruder"
+	same(t, aUser("alice"), must(s.User(t.Context(), "t", "alice"))(t))
+}
