@@ -129,7 +129,12 @@ type (
 	CreateUser struct{ User User }
 	// UpdateUser replaces a user: ErrNotFound when there is none. CreatedAt
 	// stays as it is.
-	UpdateUser struct{ User User }
+	UpdateUser struct {
+		User User
+		// Read is the UpdatedAt that the change stands on: when the record has
+		// another one by now, the answer is ErrConflict.
+		Read int64
+	}
 	// DeleteUser removes a user: ErrNotFound when there is none.
 	DeleteUser struct{ Tenant, Name string }
 	// Revoke records a fact; the store gives it its Seq. A fact of the same
@@ -167,6 +172,8 @@ type (
 	Purge struct {
 		Before int64
 		Limit  int
+		// Removed, unless nil, is told how many facts and sessions went.
+		Removed *int64
 	}
 )
 

@@ -67,7 +67,7 @@ func (c *change) command(command store.Command) error {
 	case store.CreateUser:
 		return c.createUser(copyUser(v.User))
 	case store.UpdateUser:
-		return c.updateUser(copyUser(v.User))
+		return c.updateUser(copyUser(v.User), v.Read)
 	case store.DeleteUser:
 		return c.deleteUser(userKey{v.Tenant, v.Name})
 	case store.Revoke:
@@ -99,11 +99,14 @@ func (c *change) createUser(u store.User) error {
 	return nil
 }
 
-func (c *change) updateUser(u store.User) error {
+func (c *change) updateUser(u store.User, read int64) error {
 	key := userKey{u.Tenant, u.Name}
 	before, ok := c.users[key]
 	if !ok {
 		return known(ok, "user "+u.Name)
+	}
+	if before.UpdatedAt != read {
+		return fmt.Errorf("user %s: %w", u.Name, store.ErrConflict)
 	}
 	u.CreatedAt = before.CreatedAt
 	set(c, c.users, key, u)
@@ -194,28 +197,34 @@ func (c *change) purge(v store.Purge) {
 			facts = append(facts, r)
 		}
 	}
-	for _, r := range page(facts, v.Limit, func(a, b store.Revocation) int {
+	facts = page(facts, v.Limit, func(a, b store.Revocation) int {
 		return cmp.Or(cmp.Compare(a.Until, b.Until), cmp.Compare(a.Seq, b.Seq))
-	}) {
+	})
+	for _, r := range facts {
 		drop(c, c.facts, factKey{r.Kind, r.Key})
 	}
-	c.purgeSessions(v)
+	removed := len(facts) + c.purgeSessions(v)
+	if v.Removed != nil {
+		*v.Removed = int64(removed)
+	}
 	c.compact()
 }
 
-func (c *change) purgeSessions(v store.Purge) {
+func (c *change) purgeSessions(v store.Purge) int {
 	var over []store.Session
 	for _, s := range c.sessions {
 		if end := ended(s); end != 0 && end < v.Before {
 			over = append(over, s)
 		}
 	}
-	for _, s := range page(over, v.Limit, func(a, b store.Session) int {
+	over = page(over, v.Limit, func(a, b store.Session) int {
 		return cmp.Or(cmp.Compare(ended(a), ended(b)), bytes.Compare(a.ID[:], b.ID[:]))
-	}) {
+	})
+	for _, s := range over {
 		drop(c, c.sessions, s.ID)
 		drop(c, c.accessor, s.Accessor)
 	}
+	return len(over)
 }
 
 // ended is the end of a session as far as it is known, 0 when it is not.

@@ -14,7 +14,7 @@ func (w *writer) command(command store.Command) error {
 	case store.CreateUser:
 		return w.createUser(c.User)
 	case store.UpdateUser:
-		return w.updateUser(c.User)
+		return w.updateUser(c)
 	case store.DeleteUser:
 		return w.must(store.ErrNotFound, "user", c.Name,
 			"DELETE FROM users WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
@@ -45,11 +45,27 @@ func (w *writer) createUser(u store.User) error {
 		u.Tenant, u.Name, u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.CreatedAt, u.UpdatedAt)
 }
 
-func (w *writer) updateUser(u store.User) error {
+func (w *writer) updateUser(c store.UpdateUser) error {
 	const query = `UPDATE users SET password_hash = ?, roles = ?, disabled = ?, updated_at = ?
-		WHERE tenant = ? AND name = ?`
-	return w.must(store.ErrNotFound, "user", u.Name, query,
-		u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.UpdatedAt, u.Tenant, u.Name)
+		WHERE tenant = ? AND name = ? AND updated_at = ?`
+	u := c.User
+	rows, err := w.exec(query, u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.UpdatedAt, u.Tenant, u.Name, c.Read)
+	if err != nil || rows > 0 {
+		return err
+	}
+	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM users WHERE tenant = ? AND name = ?)", u.Tenant, u.Name)
+	return w.conflict("user "+u.Name, found, err)
+}
+
+// conflict tells why a compare-and-set changed nothing.
+func (w *writer) conflict(what string, found bool, err error) error {
+	switch {
+	case err != nil:
+		return err
+	case found:
+		return fmt.Errorf("%s: %w", what, store.ErrConflict)
+	}
+	return fmt.Errorf("%s: %w", what, store.ErrNotFound)
 }
 
 func encodeRoles(roles []string) string {
@@ -95,14 +111,7 @@ func (w *writer) rotateSession(c store.RotateSession) error {
 		return err
 	}
 	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?)", c.ID[:])
-	switch {
-	case err != nil:
-		return err
-	case found:
-		return fmt.Errorf("session: %w", store.ErrConflict)
-	default:
-		return fmt.Errorf("session: %w", store.ErrNotFound)
-	}
+	return w.conflict("session", found, err)
 }
 
 func (w *writer) revokeSessions(c store.RevokeSessions) error {
@@ -128,10 +137,16 @@ func (w *writer) purge(c store.Purge) error {
 		WHERE until <> 0 AND until < ? ORDER BY until, seq LIMIT ?)`
 	const sessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
 		WHERE ended_at <> 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)`
+	removed := int64(0)
 	for _, query := range []string{facts, sessions} {
-		if _, err := w.exec(query, c.Before, max(c.Limit, 0)); err != nil {
+		rows, err := w.exec(query, c.Before, max(c.Limit, 0))
+		if err != nil {
 			return err
 		}
+		removed += rows
+	}
+	if c.Removed != nil {
+		*c.Removed = removed
 	}
 	return nil
 }

@@ -93,10 +93,14 @@ func purgedLimit(t *testing.T, s store.Store) {
 		apply(t, s, store.CreateSession{Session: session}, revoke(fmt.Sprint(i), 1, int64(10-i)))
 	}
 	for _, limit := range []int{0, -1} {
-		apply(t, s, store.Purge{Before: 100, Limit: limit})
+		var removed int64
+		apply(t, s, store.Purge{Before: 100, Limit: limit, Removed: &removed})
+		same(t, int64(0), removed)
 		same(t, 6, len(facts(t, s, 0)))
 	}
-	apply(t, s, store.Purge{Before: 100, Limit: 4})
+	var removed int64
+	apply(t, s, store.Purge{Before: 100, Limit: 4, Removed: &removed})
+	same(t, int64(8), removed)
 	left := dump(t, s)
 	same(t, 2, len(left.Sessions))
 	same(t, 2, len(left.Facts))

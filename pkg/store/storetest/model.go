@@ -68,7 +68,7 @@ func (p pair) compare() {
 func command() *rapid.Generator[store.Command] {
 	return rapid.OneOf(
 		some(func(r *rapid.T) store.CreateUser { return store.CreateUser{User: user().Draw(r, "user")} }),
-		some(func(r *rapid.T) store.UpdateUser { return store.UpdateUser{User: user().Draw(r, "user")} }),
+		some(func(r *rapid.T) store.UpdateUser { return store.UpdateUser{User: user().Draw(r, "user"), Read: rapid.Int64Range(0, 2).Draw(r, "read")} }),
 		some(func(r *rapid.T) store.DeleteUser {
 			return store.DeleteUser{Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name")}
 		}),
@@ -115,7 +115,7 @@ func user() *rapid.Generator[store.User] {
 	return rapid.Custom(func(r *rapid.T) store.User {
 		u := store.User{
 			Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name"), PasswordHash: rapid.StringN(0, 3, 9).Draw(r, "hash"),
-			Disabled: rapid.Bool().Draw(r, "disabled"), CreatedAt: instant().Draw(r, "created"), UpdatedAt: instant().Draw(r, "updated"),
+			Disabled: rapid.Bool().Draw(r, "disabled"), CreatedAt: instant().Draw(r, "created"), UpdatedAt: rapid.Int64Range(0, 2).Draw(r, "updated"),
 		}
 		u.Roles = append(u.Roles, rapid.SliceOfN(name(), 0, 2).Draw(r, "roles")...)
 		return u

@@ -119,7 +119,7 @@ func allOrNothing(t *testing.T, s store.Store) {
 		changed := aUser("alice")
 		changed.Disabled = true
 		refused(t, s, last.want,
-			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed},
+			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed, Read: aUser("bob").UpdatedAt},
 			revoke("one", 50, 70), revoke("two", 2, 0),
 			store.CreateSession{Session: aSession(2)},
 			store.RotateSession{ID: aSession(1).ID, From: 1, At: 6},

@@ -45,9 +45,13 @@ func updatedUser(t *testing.T, s store.Store) {
 	refused(t, s, store.ErrNotFound, store.UpdateUser{User: aUser("alice")})
 	apply(t, s, store.CreateUser{User: aUser("alice")})
 	update := store.User{Tenant: "t", Name: "alice", PasswordHash: "new", Roles: []string{"b", "a"}, Disabled: true, CreatedAt: 99, UpdatedAt: 100}
-	apply(t, s, store.UpdateUser{User: update})
+	read := aUser("alice").UpdatedAt
+	refused(t, s, store.ErrConflict, store.UpdateUser{User: update, Read: read + 1})
+	same(t, aUser("alice"), must(s.User(t.Context(), "t", "alice"))(t))
+	apply(t, s, store.UpdateUser{User: update, Read: read})
 	update.CreatedAt = aUser("alice").CreatedAt
 	same(t, update, must(s.User(t.Context(), "t", "alice"))(t))
+	refused(t, s, store.ErrConflict, store.UpdateUser{User: update, Read: read})
 }
 
 func deletedUser(t *testing.T, s store.Store) {
@@ -134,7 +138,7 @@ func noAliasing(t *testing.T, s store.Store) {
 		keys[0].Sealed[0] = 0xee
 	}
 	update := aUser("alice")
-	apply(t, s, store.UpdateUser{User: update})
+	apply(t, s, store.UpdateUser{User: update, Read: aUser("alice").UpdatedAt})
 	update.Roles[0] = "intruder"
 	same(t, aUser("alice"), must(s.User(t.Context(), "t", "alice"))(t))
 }

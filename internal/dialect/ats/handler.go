@@ -1,0 +1,251 @@
+package ats
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/ats-auth/ats-auth/internal/dialect"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// Config of a handler.
+type Config struct {
+	// TrustedGateways may name any user in X-Auth-UserId without a bearer, as
+	// the gateway before an original service does. Default: none. Danger: who
+	// can send from such an address can log out everybody.
+	TrustedGateways []netip.Prefix
+	// Fail answers an error that is no refusal: it logs it and writes the
+	// status. Required.
+	Fail func(w http.ResponseWriter, r *http.Request, err error)
+}
+
+type handler struct {
+	Config
+	authority dialect.Authority
+}
+
+// NewHandler makes the service's end of the wire.
+func NewHandler(authority dialect.Authority, config Config) http.Handler {
+	h := &handler{Config: config, authority: authority}
+	mux := http.NewServeMux()
+	for path, serve := range map[string]http.HandlerFunc{
+		pathLogin: h.login, pathLogout: h.logout, pathLogoutAll: h.logoutAll, pathCheck: h.check, pathRefresh: h.refresh,
+	} {
+		mux.HandleFunc(path, postOnly(serve))
+	}
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusNotFound) })
+	return mux
+}
+
+func postOnly(serve http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost {
+			w.Header().Set("Allow", http.MethodPost)
+			text(w, http.StatusMethodNotAllowed)
+			return
+		}
+		serve(w, r)
+	}
+}
+
+func (h *handler) login(w http.ResponseWriter, r *http.Request) {
+	body, ok := h.body(w, r, "username", "password")
+	if !ok {
+		return
+	}
+	who := token.Credentials{Username: body.text("username"), Password: token.NewPassword(body.text("password"))}
+	want := token.Request{
+		Refresh: body.flag("refresh"), TTL: body.seconds("ttl"), RefreshTTL: body.seconds("refresh_ttl"),
+		Scope: body.text("scope"), Source: dialect.Source(r.Context()),
+	}
+	if body.err != nil {
+		malformed(w, body.err)
+		return
+	}
+	set, err := h.authority.Login(r.Context(), who, want)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, newAnswer(set, body.grown))
+}
+
+func (h *handler) refresh(w http.ResponseWriter, r *http.Request) {
+	body, ok := h.body(w, r, "refresh_token")
+	if !ok {
+		return
+	}
+	want := token.Request{TTL: body.seconds("ttl"), Source: dialect.Source(r.Context())}
+	old := token.NewSecret(body.text("refresh_token"))
+	if body.err != nil {
+		malformed(w, body.err)
+		return
+	}
+	set, err := h.authority.Refresh(r.Context(), old, want)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, newAnswer(set, true))
+}
+
+func (h *handler) check(w http.ResponseWriter, r *http.Request) {
+	raw, ok := bearer(w, r)
+	if !ok {
+		return
+	}
+	claims, err := h.authority.Inspect(r.Context(), raw)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, claims)
+}
+
+// logout answers 204 also for a token that is void already, as the original.
+func (h *handler) logout(w http.ResponseWriter, r *http.Request) {
+	raw, ok := bearer(w, r)
+	if !ok {
+		return
+	}
+	err := h.authority.Revoke(r.Context(), raw)
+	if err != nil && !isVoid(err) {
+		h.refuse(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func isVoid(err error) bool {
+	for _, reason := range reasons {
+		if errors.Is(err, reason.kind) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *handler) logoutAll(w http.ResponseWriter, r *http.Request) {
+	user := r.Header.Get(userHeader)
+	if r.Header.Get("Authorization") == "" && user != "" && h.trusts(r) {
+		h.answer(w, r, h.authority.RevokeAllOf(r.Context(), user))
+		return
+	}
+	raw, ok := bearer(w, r)
+	if !ok {
+		return
+	}
+	if user == "" {
+		body, ok := h.body(w, r)
+		if !ok {
+			return
+		}
+		if user = body.text("user"); body.err != nil {
+			malformed(w, body.err)
+			return
+		}
+	}
+	h.answer(w, r, h.authority.RevokeAll(r.Context(), raw, user))
+}
+
+func (h *handler) answer(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// trusts looks at the connection itself: no header can lend this trust.
+func (h *handler) trusts(r *http.Request) bool {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return false
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	for _, p := range h.TrustedGateways {
+		if p.Contains(address.Unmap()) {
+			return true
+		}
+	}
+	return false
+}
+
+// bearer returns the token of the Authorization header, or answers 401.
+func bearer(w http.ResponseWriter, r *http.Request) (string, bool) {
+	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	raw = strings.TrimSpace(raw)
+	if !strings.EqualFold(scheme, "Bearer") || raw == "" {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+		reply(w, http.StatusUnauthorized, wireError{"Missing authentication header"})
+		return "", false
+	}
+	return raw, true
+}
+
+// refuse maps a refusal to the wire.
+func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	var refusal *token.Refusal
+	if errors.As(err, &refusal) && refusal.RetryAfter > 0 {
+		w.Header().Set("Retry-After", strconv.FormatInt(int64(math.Ceil(refusal.RetryAfter.Seconds())), 10))
+	}
+	switch {
+	case errors.Is(err, token.ErrCredentials):
+		text(w, http.StatusUnauthorized)
+	case errors.Is(err, token.ErrThrottled):
+		text(w, http.StatusTooManyRequests)
+	case errors.Is(err, token.ErrDenied):
+		reply(w, http.StatusForbidden, wireError{err.Error()})
+	case isVoid(err):
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+		reply(w, http.StatusUnauthorized, wireError{reasonOf(err)})
+	default:
+		h.Fail(w, r, err)
+	}
+}
+
+func reasonOf(err error) string {
+	for _, reason := range reasons {
+		if errors.Is(err, reason.kind) {
+			return reason.word
+		}
+	}
+	return "invalid token"
+}
+
+type wireError struct {
+	Error string `json:"error"`
+}
+
+// text answers as the original's framework does: "401: Unauthorized".
+func text(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, "%d: %s", status, http.StatusText(status))
+}
+
+func malformed(w http.ResponseWriter, err error) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(http.StatusBadRequest)
+	if errors.Is(err, errNotJSON) {
+		fmt.Fprint(w, err)
+		return
+	}
+	fmt.Fprintf(w, "Malformed request: %s", err)
+}
+
+func reply(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(encode(v))
+}

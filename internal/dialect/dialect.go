@@ -1,0 +1,117 @@
+// Package dialect says what a dialect needs and what it offers. A dialect is
+// the wire of one token service: a Client speaks it towards such a service, a
+// handler speaks it for the token core (Authority).
+//
+// It never decides about tokens and never opens a connection: decisions are the
+// Authority's, connections the Exchange's. Wire words stay inside the dialects.
+//
+// The suite that both ends of a dialect must pass together is dialecttest.
+package dialect
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// Authority is what a handler asks of the token core. Its refusals are those of
+// pkg/token; any other error is an internal one.
+type Authority interface {
+	// Login checks credentials and issues a token: ErrCredentials, ErrThrottled.
+	Login(ctx context.Context, who token.Credentials, want token.Request) (token.Set, error)
+	// Refresh trades a refresh token for a new set: ErrExpired, ErrRevoked, ErrUnknown.
+	Refresh(ctx context.Context, refresh token.Secret, want token.Request) (token.Set, error)
+	// Inspect returns the claims of a token that is honoured at this moment.
+	Inspect(ctx context.Context, raw string) (*token.Claims, error)
+	// Revoke voids one token that is honoured, durably.
+	Revoke(ctx context.Context, raw string) error
+	// RevokeAll voids all tokens of a user, durably, for the bearer of a token:
+	// that user or an admin, else ErrDenied. An empty user is the bearer's own.
+	RevokeAll(ctx context.Context, bearer, user string) error
+	// RevokeAllOf is RevokeAll for a caller who has been trusted already.
+	RevokeAllOf(ctx context.Context, user string) error
+}
+
+// Client is the other end: the verbs of the command line over one dialect's
+// wire. Refusals of the service come back as those of pkg/token; what the
+// service has no way to do is ErrUnsupported.
+type Client interface {
+	Login(ctx context.Context, who token.Credentials, want token.Request) (token.Set, error)
+	Refresh(ctx context.Context, refresh token.Secret, want token.Request) (token.Set, error)
+	// Check asks whether the service still honours a token.
+	Check(ctx context.Context, raw token.Secret) (*token.Object, error)
+	Revoke(ctx context.Context, raw token.Secret) error
+	RevokeAll(ctx context.Context, bearer token.Secret, user string) error
+}
+
+// Exchange carries one request to the service and brings its answer, whatever
+// the status. Its errors are about the way there: nothing answered, or nothing
+// that is HTTP.
+type Exchange func(ctx context.Context, m Message) (Reply, error)
+
+// Message is a request to a service.
+type Message struct {
+	Method string
+	Path   string // behind the service's URL, "/user/login"
+	Header http.Header
+	Bearer token.Secret // Authorization: Bearer; zero: none
+	JSON   any          // the body; nil: none
+}
+
+// Reply is a service's answer.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Object reads a JSON answer. One that is none makes no sense: ErrUnavailable.
+func (r Reply) Object() (*token.Object, error) {
+	o, err := token.ParseObject(string(r.Body))
+	if err != nil {
+		return nil, Nonsense(r)
+	}
+	return o, nil
+}
+
+// Nonsense is the error for an answer that the service should not have given.
+func Nonsense(r Reply) error {
+	kind := r.Header.Get("Content-Type")
+	if kind == "" {
+		kind = "no content type"
+	}
+	return token.Refuse(token.ErrUnavailable, "the server's answer makes no sense: status %d, %s, %d bytes", r.Status, kind, len(r.Body))
+}
+
+// MaxBody is the largest request body that ReadBody reads, in bytes.
+const MaxBody = 64 << 10
+
+// ErrTooLarge says that a request's body is larger than MaxBody.
+var ErrTooLarge = errors.New("request body too large")
+
+// ReadBody reads a request's body: ErrTooLarge, or the error of a connection
+// that broke.
+func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) {
+		return nil, ErrTooLarge
+	}
+	return body, err
+}
+
+type sourceKey struct{}
+
+// WithSource says where a request came from, as the throttle counts it.
+func WithSource(ctx context.Context, source string) context.Context {
+	return context.WithValue(ctx, sourceKey{}, source)
+}
+
+// Source is what WithSource said, else empty.
+func Source(ctx context.Context) string {
+	s, _ := ctx.Value(sourceKey{}).(string)
+	return s
+}

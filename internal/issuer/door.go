@@ -1,0 +1,275 @@
+package issuer
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"strconv"
+	"sync/atomic"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/ats-auth/ats-auth/internal/password"
+	"github.com/ats-auth/ats-auth/internal/signing"
+	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+// DoorConfig says what kind of token a dialect issues. Lifetimes are seconds.
+type DoorConfig struct {
+	Name   string // the dialect's, "ats"
+	Tenant string // default store.DefaultTenant
+	Issuer string // iss
+	// Secret signs. Default: one is made and kept in the store.
+	Secret token.Secret
+	// AccessTTL is the lifetime of an access token, and the longest that can be
+	// asked for.
+	AccessTTL int64
+	// RefreshTTL is the absolute lifetime of a refresh token unless another is
+	// asked for; 0: without end.
+	RefreshTTL int64
+	// RefreshIdle is how long a refresh token may lie unused; 0: no limit.
+	RefreshIdle int64
+	// MaxRefreshTTL clamps what is asked for, for logins that exist too; 0: no limit.
+	MaxRefreshTTL int64
+	// ReuseGrace is how long a refresh token that has been used is given the same
+	// successor again, for a client that lost the answer; 0: not at all.
+	ReuseGrace int64
+}
+
+// Door issues and judges the tokens of one dialect. It is a dialect.Authority.
+type Door struct {
+	DoorConfig
+	issuer *Issuer
+	keys   atomic.Pointer[doorKeys]
+}
+
+// doorKeys is replaced as a whole when keys change.
+type doorKeys struct {
+	ring     *signing.Ring
+	verifier *verifier.Verifier
+}
+
+// Door opens a door. Its keys are read, or made, now. Not to be called once Run
+// has been.
+func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
+	if c.Tenant == "" {
+		c.Tenant = store.DefaultTenant
+	}
+	d := &Door{DoorConfig: c, issuer: i}
+	if err := d.loadKeys(ctx); err != nil {
+		return nil, fmt.Errorf("door %s: %w", c.Name, err)
+	}
+	i.doors = append(i.doors, d)
+	return d, nil
+}
+
+// Login checks credentials and issues a token. The token counts as issued at
+// the instant before the user's record was read, so that a password that
+// changes meanwhile voids it.
+func (d *Door) Login(ctx context.Context, who token.Credentials, want token.Request) (token.Set, error) {
+	at := d.issuer.clock.tick()
+	user, err := d.issuer.authenticate(ctx, d.Tenant, who, want.Source)
+	if err != nil {
+		return token.Set{}, err
+	}
+	s := store.Session{
+		ID: newSessionID(), Tenant: d.Tenant, Subject: user.Name, Door: d.Name, Scope: want.Scope,
+		CreatedAt: at, LastUsedAt: at, AccessTTL: d.accessTTL(want.TTL),
+	}
+	if !want.Refresh {
+		return d.issue(s, at)
+	}
+	s.Accessor = rand.Text()
+	s.IdleTTL = d.RefreshIdle
+	s.ExpiresAt = d.refreshEnd(at, want.RefreshTTL)
+	if err := d.issuer.apply(ctx, store.CreateSession{Session: s}); err != nil {
+		return token.Set{}, err
+	}
+	return d.issueBoth(s, at)
+}
+
+func newSessionID() (id store.ID) {
+	rand.Read(id[:])
+	return id
+}
+
+func (d *Door) accessTTL(wanted int64) int64 {
+	if wanted <= 0 {
+		return d.AccessTTL
+	}
+	return min(wanted, d.AccessTTL)
+}
+
+// refreshEnd is the absolute end of a login; 0 is none.
+func (d *Door) refreshEnd(created, wanted int64) int64 {
+	ttl := d.RefreshTTL
+	if wanted > 0 {
+		ttl = wanted
+	}
+	if d.MaxRefreshTTL > 0 && (ttl == 0 || ttl > d.MaxRefreshTTL) {
+		ttl = d.MaxRefreshTTL
+	}
+	if ttl == 0 || ttl > maxTTL {
+		return 0
+	}
+	return created + ttl*1_000_000
+}
+
+// maxTTL keeps an end in microseconds within an int64: 200,000 years.
+const maxTTL = 6_311_520_000_000
+
+// issue signs an access token of a session, as of that instant.
+func (d *Door) issue(s store.Session, at int64) (token.Set, error) {
+	end := at + s.AccessTTL*1_000_000
+	if s.ExpiresAt > 0 {
+		end = min(end, s.ExpiresAt)
+	}
+	var id token.ID
+	d.issuer.idMAC.with(func(mac hash.Hash) { id = token.NewID(s.ID, at, mac) })
+	raw, err := d.keys.Load().ring.Sign(signing.Header{Type: "JWT"}, d.claims(s.Subject, id, at, end))
+	if err != nil {
+		return token.Set{}, fmt.Errorf("sign: %w", err)
+	}
+	return token.Set{
+		AccessToken: token.NewSecret(raw), TokenType: "Bearer",
+		ExpiresAt: time.UnixMicro(end), ExpiresIn: (end - at) / 1_000_000,
+	}, nil
+}
+
+// claims writes the claim set of ats.auth: times with their microseconds.
+func (d *Door) claims(subject string, id token.ID, at, end int64) []byte {
+	b := make([]byte, 0, 256)
+	b = appendSeconds(append(b, `{"iat":`...), at)
+	b = appendString(append(b, `,"sub":`...), subject)
+	b = appendString(append(b, `,"iss":`...), d.Issuer)
+	b = appendSeconds(append(b, `,"exp":`...), end)
+	b = append(append(b, `,"jti":"`...), id.String()...)
+	return append(b, `"}`...)
+}
+
+func appendSeconds(b []byte, microseconds int64) []byte {
+	b = strconv.AppendInt(b, microseconds/1_000_000, 10)
+	return fmt.Appendf(b, ".%06d", microseconds%1_000_000)
+}
+
+func appendString(b []byte, s string) []byte {
+	quoted, err := json.Marshal(s)
+	if err != nil { // a string always can
+		panic(err)
+	}
+	return append(b, quoted...)
+}
+
+// Inspect returns the claims of a token that is honoured at this moment.
+func (d *Door) Inspect(ctx context.Context, raw string) (*token.Claims, error) {
+	claims, _, err := d.inspect(ctx, raw)
+	return claims, err
+}
+
+func (d *Door) inspect(ctx context.Context, raw string) (*token.Claims, token.ID, error) {
+	claims, err := d.keys.Load().verifier.Verify(ctx, raw)
+	if err != nil {
+		return nil, token.ID{}, err
+	}
+	id, ours := token.ParseID(claims.ID())
+	if ours {
+		d.issuer.idMAC.with(func(mac hash.Hash) { ours = id.Verify(mac) })
+	}
+	if !ours {
+		return nil, id, token.Refuse(token.ErrUnknown, "token unknown: its id was not made here")
+	}
+	if err := d.issuer.Fresh(ctx); err != nil {
+		return nil, id, err
+	}
+	if d.issuer.revocations.Revoked(verifier.Query{
+		Identity: token.IdentityOf(claims.Issuer(), claims.ID()), Session: id.Session,
+		Tenant: d.Tenant, Subject: store.SubjectKey(d.Tenant, claims.Subject()), IssuedAt: id.IssuedAt,
+	}) {
+		return nil, id, token.ErrRevoked
+	}
+	return claims, id, nil
+}
+
+// authenticate checks a name and a password. Unknown user, disabled user and
+// wrong password read the same and cost the same.
+func (i *Issuer) authenticate(ctx context.Context, tenant string, who token.Credentials, source string) (store.User, error) {
+	guessed := store.SubjectKey(tenant, who.Username)
+	if wait, ok := i.Throttle.Wait(ctx, guessed, source); !ok {
+		return store.User{}, &token.Refusal{Kind: token.ErrThrottled, RetryAfter: wait}
+	}
+	user, err := i.checkPassword(ctx, tenant, who)
+	switch {
+	case err == nil:
+		i.Throttle.Success(guessed, source)
+	case errors.Is(err, token.ErrCredentials):
+		i.Throttle.Failure(guessed, source)
+	default:
+		i.Throttle.Release(guessed, source)
+	}
+	return user, err
+}
+
+func (i *Issuer) checkPassword(ctx context.Context, tenant string, who token.Credentials) (store.User, error) {
+	user, err := i.Store.User(ctx, tenant, who.Username)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return user, unavailable(err)
+	}
+	ok, rehash, err := i.Hasher.Verify(ctx, user.PasswordHash, who.Password.Reveal())
+	var busy *password.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return user, &token.Refusal{Kind: token.ErrThrottled, Reason: "too many logins at once", RetryAfter: busy.RetryAfter}
+	case errors.Is(err, password.ErrFormat):
+		// An answer of its own would tell that there is such a user.
+		i.Log.Error("a stored password hash cannot be read", "user", user.Name, "error", err)
+		return user, token.ErrCredentials
+	case errors.Is(err, password.ErrTooLong):
+		return user, token.ErrCredentials
+	case err != nil:
+		return user, err
+	case !ok || user.Disabled:
+		return user, token.ErrCredentials
+	}
+	if rehash {
+		i.rehash(ctx, user, who.Password)
+	}
+	return user, nil
+}
+
+// rehash replaces a hash of another kind by today's; that it did not work out
+// is no reason to refuse a login.
+func (i *Issuer) rehash(ctx context.Context, user store.User, pass token.Secret) {
+	hashed, err := i.Hasher.Hash(ctx, pass.Reveal())
+	if err == nil {
+		read := user.UpdatedAt
+		user.PasswordHash, user.UpdatedAt = hashed, i.clock.tick()
+		err = i.apply(ctx, store.UpdateUser{User: user, Read: read})
+	}
+	if err != nil {
+		i.Log.Warn("a password hash could not be renewed", "user", user.Name, "error", err)
+	}
+}
+
+// checkName refuses names that would be trouble in a log or a terminal.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return errors.New("user name is empty")
+	case len(name) > 255:
+		return fmt.Errorf("user name of %d bytes, at most 255 are possible", len(name))
+	case !utf8.ValidString(name):
+		return errors.New("user name is not UTF-8")
+	}
+	for _, r := range name {
+		if unicode.IsControl(r) {
+			return fmt.Errorf("user name %q holds a control character", name)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package issuer
+
+import (
+	"context"
+	"time"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+const (
+	followEvery = 100 * time.Millisecond
+	purgeEvery  = 10 * time.Second
+	purgeBatch  = 500 // rows; more at once would hold the writer too long
+	factsBatch  = 4096
+)
+
+// Run follows what other processes write to the store and removes what is over,
+// until ctx ends.
+func (i *Issuer) Run(ctx context.Context) {
+	follow, purge := time.NewTicker(followEvery), time.NewTicker(purgeEvery)
+	defer follow.Stop()
+	defer purge.Stop()
+	healthy := true
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-follow.C:
+			err := i.sync(ctx)
+			if err != nil && healthy && ctx.Err() == nil {
+				i.Log.Error("the store cannot be followed", "error", err)
+			}
+			healthy = err == nil
+		case <-purge.C:
+			i.purge(ctx)
+		}
+	}
+}
+
+// sync reads the facts that came after the last one read.
+func (i *Issuer) sync(ctx context.Context) error {
+	i.following.Lock()
+	defer i.following.Unlock()
+	for {
+		began := i.Now().UnixMicro()
+		rows, err := i.Store.Revocations(ctx, i.seq, factsBatch)
+		if err != nil {
+			return unavailable(err)
+		}
+		if err := i.take(ctx, rows); err != nil {
+			return err
+		}
+		if len(rows) < factsBatch {
+			i.synced.Store(began)
+			return nil
+		}
+	}
+}
+
+func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
+	keysChanged := false
+	for _, row := range rows {
+		if row.Kind == store.ChangeKeys {
+			keysChanged = true
+			continue
+		}
+		i.revocations.Add(fact(row))
+	}
+	if keysChanged {
+		for _, d := range i.doors {
+			if err := d.loadKeys(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	if len(rows) > 0 {
+		i.seq = rows[len(rows)-1].Seq
+	}
+	return nil
+}
+
+func fact(r store.Revocation) verifier.Fact {
+	return verifier.Fact{Kind: verifier.FactKind(r.Kind), Key: r.Key, At: r.At, Until: r.Until}
+}
+
+// Fresh makes sure that the mirror is younger than StaleAfter, by asking the
+// store if it must. ErrUnavailable means that nothing may be vouched for.
+func (i *Issuer) Fresh(ctx context.Context) error {
+	if i.Now().UnixMicro()-i.synced.Load() <= i.StaleAfter.Microseconds() {
+		return nil
+	}
+	return i.sync(ctx)
+}
+
+// apply makes a change durable, then takes its facts into the mirror.
+func (i *Issuer) apply(ctx context.Context, commands ...store.Command) error {
+	if err := i.Store.Apply(ctx, commands...); err != nil {
+		return unavailable(err)
+	}
+	for _, c := range commands {
+		if r, ok := c.(store.Revoke); ok && r.Revocation.Kind != store.ChangeKeys {
+			i.revocations.Add(fact(r.Revocation))
+		}
+	}
+	return nil
+}
+
+// purge removes what is over in small batches, so that writers hardly wait.
+func (i *Issuer) purge(ctx context.Context) {
+	now := i.Now()
+	i.revocations.Prune(now)
+	for ctx.Err() == nil {
+		var n int64
+		err := i.Store.Apply(ctx, store.Purge{Before: now.UnixMicro(), Limit: purgeBatch, Removed: &n})
+		if err != nil {
+			i.Log.Warn("what is over cannot be removed from the store", "error", err)
+			return
+		}
+		if n < purgeBatch {
+			return
+		}
+	}
+}
+
+// Ready answers whether tokens can be issued and judged at this moment.
+func (i *Issuer) Ready(ctx context.Context) error {
+	if err := i.Store.Ping(ctx); err != nil {
+		return unavailable(err)
+	}
+	return i.Fresh(ctx)
+}

@@ -1,0 +1,117 @@
+// Package issuer is the token core: login, issue, refresh, inspect, revoke. It
+// owns what a token's id means, the order of instants, and the mirror of
+// revocations in memory that answers without asking the store.
+//
+// It never speaks a wire (the dialects do), never stores a secret in clear, and
+// answers a change only after the store has made it durable.
+package issuer
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/ats-auth/ats-auth/internal/password"
+	"github.com/ats-auth/ats-auth/internal/signing"
+	"github.com/ats-auth/ats-auth/internal/throttle"
+	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+// Config is what an Issuer stands on.
+type Config struct {
+	Store    store.Store        // required; the caller closes it
+	Master   *signing.Master    // required: seals keys, makes ids and refresh tokens
+	Hasher   *password.Hasher   // required
+	Throttle *throttle.Throttle // required
+	// StaleAfter is how old the mirror of revocations may be before the store is
+	// asked in its place. Default 1 s.
+	StaleAfter time.Duration
+	// MinPassword is the least number of characters of a new password. Default 0.
+	MinPassword int
+	Now         func() time.Time // default time.Now
+	Log         *slog.Logger     // default: nothing is logged
+}
+
+// Issuer is the token core of one service. It is safe for concurrent use.
+type Issuer struct {
+	Config
+	clock       clock
+	idMAC       macPool
+	refreshMAC  macPool
+	revocations verifier.Revocations
+
+	following sync.Mutex
+	seq       int64        // of the last fact read; under following
+	synced    atomic.Int64 // when, in microseconds
+	doors     []*Door
+}
+
+// New makes an Issuer whose mirror holds all that the store knows. Call Run to
+// keep it so.
+func New(ctx context.Context, c Config) (*Issuer, error) {
+	if c.StaleAfter == 0 {
+		c.StaleAfter = time.Second
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	i := &Issuer{
+		Config: c, clock: clock{now: c.Now},
+		idMAC: newMACPool(c.Master.Derive("token id", 32)), refreshMAC: newMACPool(c.Master.Derive("refresh token", 32)),
+	}
+	if err := i.sync(ctx); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// clock gives instants in microseconds, each later than the one before, so that
+// what was issued before a revocation and what came after can be told apart.
+type clock struct {
+	now  func() time.Time
+	last atomic.Int64
+}
+
+func (c *clock) tick() int64 {
+	for {
+		last := c.last.Load()
+		at := max(c.now().UnixMicro(), last+1)
+		if c.last.CompareAndSwap(last, at) {
+			return at
+		}
+	}
+}
+
+// macPool lends keyed hashes.
+type macPool struct{ pool *sync.Pool }
+
+func newMACPool(key []byte) macPool {
+	return macPool{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
+
+func (p macPool) with(use func(hash.Hash)) {
+	h := p.pool.Get().(hash.Hash)
+	use(h)
+	p.pool.Put(h)
+}
+
+// unavailable turns a failure of the store into a refusal and keeps its text
+// for the log. Answers of the store that are no failures pass.
+func unavailable(err error) error {
+	if err == nil || errors.Is(err, store.ErrNotFound) || errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", token.ErrUnavailable, err)
+}

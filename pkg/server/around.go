@@ -1,0 +1,143 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/ats-auth/ats-auth/internal/dialect"
+	"github.com/ats-auth/ats-auth/internal/throttle"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+type requestKey struct{}
+
+// around does for every request what no door may forget: it gives it an id and
+// a source, keeps a panic from the connection, and writes one line of log.
+func (s *Server) around(doors http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := time.Now()
+		id := requestID(r)
+		w.Header().Set("X-Request-Id", id)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		source := s.source(r)
+		ctx := context.WithValue(dialect.WithSource(r.Context(), source), requestKey{}, id)
+		recorder := &recorder{ResponseWriter: w}
+		r = r.WithContext(ctx)
+		defer func() {
+			if problem := recover(); problem != nil {
+				s.config.Log.Error("panic", "request_id", id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
+				if recorder.status == 0 {
+					internal(recorder, id)
+				}
+			}
+			s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
+				slog.String("method", r.Method), slog.String("path", maskPath(r.URL.Path)), slog.Int("status", recorder.status),
+				slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
+				slog.String("source", source), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
+		}()
+		doors.ServeHTTP(recorder, r)
+	})
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int64
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if r.status == 0 {
+		r.status = status
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	n, err := r.ResponseWriter.Write(b)
+	r.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+var (
+	goodRequestID   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+	goodTraceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
+	longSegment     = regexp.MustCompile(`[^/]{21,}`)
+)
+
+// requestID is the client's own X-Request-Id where it is harmless.
+func requestID(r *http.Request) string {
+	if id := r.Header.Get("X-Request-Id"); goodRequestID.MatchString(id) {
+		return id
+	}
+	return rand.Text()[:16]
+}
+
+// traceparent is passed into the log (W3C Trace Context), if it is one.
+func traceparent(r *http.Request) string {
+	if t := r.Header.Get("traceparent"); goodTraceparent.MatchString(t) {
+		return t
+	}
+	return ""
+}
+
+// maskPath keeps what may be a token out of the log.
+func maskPath(path string) string { return longSegment.ReplaceAllString(path, "***") }
+
+// source is the address that the throttle counts: the peer's, or what the proxy
+// in front says.
+func (s *Server) source(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		host = r.RemoteAddr
+	}
+	if s.config.BehindProxy {
+		forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+		if last := strings.TrimSpace(forwarded[len(forwarded)-1]); last != "" {
+			host = last
+		}
+	}
+	address, err := netip.ParseAddr(host)
+	if err != nil {
+		return "unknown"
+	}
+	return throttle.Source(address)
+}
+
+// fail answers an error that is no refusal.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	id, _ := r.Context().Value(requestKey{}).(string)
+	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
+		s.config.Log.Debug("the client went away", "request_id", id)
+		return
+	}
+	s.config.Log.Error("internal error", "request_id", id, "error", err)
+	if errors.Is(err, token.ErrUnavailable) {
+		if w.Header().Get("Retry-After") == "" {
+			w.Header().Set("Retry-After", "1")
+		}
+		plain(w, http.StatusServiceUnavailable, "503: Service Unavailable")
+		return
+	}
+	internal(w, id)
+}
+
+func internal(w http.ResponseWriter, id string) {
+	plain(w, http.StatusInternalServerError, "internal error, request id "+id)
+}
