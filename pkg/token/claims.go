@@ -34,12 +34,12 @@ func (c *Claims) ID() string {
 	return c.text("jwtid")
 }
 
-// NumericDate returns a claim that is a time (RFC 7519 section 2), exp say, in
+// NumericDate returns a member that is a time (RFC 7519 section 2), exp say, in
 // microseconds since 1970-01-01 UTC, rounded down. present tells whether there
 // is such a claim at all; err is a *ClaimError when it is not a number between
 // the years -9999 and 9999.
-func (c *Claims) NumericDate(name string) (microseconds int64, present bool, err error) {
-	v, ok := c.find(name)
+func (o *Object) NumericDate(name string) (microseconds int64, present bool, err error) {
+	v, ok := o.find(name)
 	if !ok {
 		return 0, false, nil
 	}

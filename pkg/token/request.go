@@ -16,6 +16,7 @@ type Request struct {
 	Refresh    bool   // also issue a refresh token
 	RefreshTTL int64  // lifetime of the refresh token in seconds; 0: the service's default
 	Scope      string // space-separated (RFC 6749 section 3.3); empty: the service's default
+	Source     string // where the request came from, for the throttle; set by servers only
 }
 
 // Set is what a login or a refresh gives. Lifetimes are those granted, which

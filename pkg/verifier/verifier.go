@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -57,6 +58,9 @@ type Config struct {
 	// Leeway is taken off exp and added to nbf and iat. Default 0, at most
 	// MaxLeeway. Danger: a token lives longer by it.
 	Leeway time.Duration
+	// MaxLifetime is the longest life of a token, from its iat to its exp (from now
+	// where it has no iat), in seconds. Default 0: any.
+	MaxLifetime int64
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
 }
@@ -73,6 +77,8 @@ type Verifier struct {
 	validator   *jwt.Validator
 	issuer      string
 	headers     headers
+	maxLifetime int64     // microseconds
+	pool        sync.Pool // of *registered
 }
 
 // New makes a Verifier. Errors name the field that is wrong.
@@ -83,6 +89,9 @@ func New(c Config) (*Verifier, error) {
 	if c.Leeway < 0 || c.Leeway > MaxLeeway {
 		return nil, fmt.Errorf("leeway %s: from 0 to %s is possible", c.Leeway, MaxLeeway)
 	}
+	if c.MaxLifetime < 0 || c.MaxLifetime > math.MaxInt64/1_000_000 {
+		return nil, fmt.Errorf("maximum lifetime %d s: from 0 to %d is possible", c.MaxLifetime, int64(math.MaxInt64/1_000_000))
+	}
 	if c.Types == nil {
 		c.Types = []string{"", "jwt", "at+jwt"}
 	}
@@ -92,8 +101,9 @@ func New(c Config) (*Verifier, error) {
 	}
 	v := &Verifier{
 		keys: keys, types: c.Types, audience: c.Audience, anyAudience: c.AnyAudience, required: c.Required,
-		leeway: c.Leeway, now: c.Now, issuer: c.Issuer,
+		leeway: c.Leeway, now: c.Now, issuer: c.Issuer, maxLifetime: c.MaxLifetime * 1_000_000,
 	}
+	v.pool.New = func() any { return new(registered) }
 	v.validator = v.rules()
 	return v, nil
 }

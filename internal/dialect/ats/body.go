@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -17,7 +19,6 @@ var errNotJSON = errors.New("a json body is expected")
 // the wrong type, in the words of the original's schema checker.
 type requestBody struct {
 	object *token.Object
-	grown  bool // a member that the original does not know was given
 	err    error
 }
 
@@ -40,7 +41,7 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, required ...strin
 	}
 	o, err := token.ParseObject(string(raw))
 	if err != nil {
-		malformed(w, err)
+		malformed(w, errors.New(strings.TrimPrefix(err.Error(), token.ErrMalformed.Error()+": ")))
 		return nil, false
 	}
 	for _, name := range required {
@@ -50,6 +51,12 @@ func (h *handler) body(w http.ResponseWriter, r *http.Request, required ...strin
 		}
 	}
 	return &requestBody{object: o}, true
+}
+
+// isGrown reports whether a member was given that an original client does not
+// know: who knows it reads the members that have grown in the answer.
+func (b *requestBody) isGrown() bool {
+	return slices.ContainsFunc([]string{"refresh", "ttl", "refresh_ttl", "scope"}, b.object.Has)
 }
 
 func (b *requestBody) text(name string) string {
@@ -68,7 +75,6 @@ func (b *requestBody) flag(name string) bool {
 	if !ok {
 		return false
 	}
-	b.grown = true
 	flag, err := strconv.ParseBool(string(v))
 	if err != nil || len(v) < 4 {
 		b.wrong(name, "boolean")
@@ -81,7 +87,6 @@ func (b *requestBody) seconds(name string) int64 {
 	if !ok {
 		return 0
 	}
-	b.grown = true
 	n, err := strconv.ParseInt(string(v), 10, 64)
 	if err != nil || n < 0 {
 		b.wrong(name, "number of seconds")

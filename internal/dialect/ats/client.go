@@ -2,11 +2,14 @@ package ats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -19,11 +22,16 @@ type Client struct{ exchange dialect.Exchange }
 // NewClient makes a Client over an exchange.
 func NewClient(exchange dialect.Exchange) dialect.Client { return &Client{exchange} }
 
-// Login asks for a token. An original service ignores what want holds, and then
-// a refresh token that was asked for is ErrUnsupported.
+// Login asks for a token. An original service ignores what want holds: what it
+// then has not given is ErrUnsupported. So are credentials that JSON cannot
+// carry.
 func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Request) (token.Set, error) {
+	password := who.Password.Reveal()
+	if !utf8.ValidString(who.Username) || !utf8.ValidString(password) {
+		return token.Set{}, token.Refuse(token.ErrUnsupported, "this dialect cannot carry a user name or password that is not UTF-8")
+	}
 	r, err := c.exchange(ctx, dialect.Message{Method: http.MethodPost, Path: pathLogin, JSON: loginBody{
-		Username: who.Username, Password: who.Password.Reveal(),
+		Username: who.Username, Password: password,
 		Refresh: want.Refresh, TTL: want.TTL, RefreshTTL: want.RefreshTTL, Scope: want.Scope,
 	}})
 	if err != nil {
@@ -32,27 +40,40 @@ func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Re
 	if r.Status == http.StatusUnauthorized {
 		return token.Set{}, token.ErrCredentials
 	}
-	set, err := readSet(r)
-	if err == nil && want.Refresh && set.RefreshToken.IsZero() {
-		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server issues no refresh tokens")
+	set, err := readSet(r, who.Password)
+	if err != nil {
+		return token.Set{}, err
 	}
-	return set, err
+	switch {
+	case want.Refresh && set.RefreshToken.IsZero():
+		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server issues no refresh tokens")
+	case (want.TTL != 0 || want.Scope != "") && set.ExpiresIn == 0:
+		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server takes no wishes for a lifetime or a scope")
+	}
+	return set, nil
 }
 
-// Refresh trades a refresh token for a new set; an original service cannot.
+// Refresh trades a refresh token for a new set; an original service cannot, and
+// no service of this dialect changes the scope or the end of a login.
 func (c *Client) Refresh(ctx context.Context, refresh token.Secret, want token.Request) (token.Set, error) {
+	if want.Scope != "" || want.RefreshTTL != 0 {
+		return token.Set{}, token.Refuse(token.ErrUnsupported, "this dialect cannot change the scope or the end of a login")
+	}
+	if !utf8.ValidString(refresh.Reveal()) {
+		return token.Set{}, token.Refuse(token.ErrMalformed, "malformed refresh token: it is not UTF-8")
+	}
 	r, err := c.exchange(ctx, dialect.Message{Method: http.MethodPost, Path: pathRefresh, JSON: refreshBody{
 		RefreshToken: refresh.Reveal(), TTL: want.TTL,
 	}})
 	if err != nil {
 		return token.Set{}, err
 	}
-	return readSet(r)
+	return readSet(r, refresh)
 }
 
 // readSet reads the answer to a login or a refresh.
-func readSet(r dialect.Reply) (token.Set, error) {
-	if err := refusal(r); err != nil {
+func readSet(r dialect.Reply, sent token.Secret) (token.Set, error) {
+	if err := refusal(r, sent); err != nil {
 		return token.Set{}, err
 	}
 	o, err := r.Object()
@@ -60,11 +81,12 @@ func readSet(r dialect.Reply) (token.Set, error) {
 		return token.Set{}, err
 	}
 	raw, _ := o.String("token")
-	if raw == "" {
+	refresh, _ := o.String("refresh_token")
+	if raw == "" || !visible(raw) || !visible(refresh) {
 		return token.Set{}, token.Refuse(token.ErrUnavailable, "the server's answer makes no sense: no token in it")
 	}
 	set := token.Set{AccessToken: token.NewSecret(raw), TokenType: "Bearer"}
-	if refresh, _ := o.String("refresh_token"); refresh != "" {
+	if refresh != "" {
 		set.RefreshToken = token.NewSecret(refresh)
 	}
 	if at, ok := o.String("expires_at"); ok {
@@ -76,29 +98,57 @@ func readSet(r dialect.Reply) (token.Set, error) {
 	return set, nil
 }
 
+// visible reports whether a token can stand in a header and on a line.
+func visible(raw string) bool {
+	return !strings.ContainsFunc(raw, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 // Check asks an own service about a token; an original one cannot tell.
 func (c *Client) Check(ctx context.Context, raw token.Secret) (*token.Object, error) {
 	r, err := c.exchange(ctx, dialect.Message{Method: http.MethodPost, Path: pathCheck, Bearer: raw})
 	if err != nil {
 		return nil, err
 	}
-	if err := refusal(r); err != nil {
+	if err := refusal(r, raw); err != nil {
 		return nil, err
 	}
-	return r.Object()
+	o, err := r.Object()
+	if err != nil {
+		return nil, err
+	}
+	// A page of something else that is JSON too is no yes.
+	if _, ok := o.String("sub"); !ok {
+		return nil, token.Refuse(token.ErrUnavailable, "the server's answer makes no sense: no claims in it")
+	}
+	return o, nil
 }
 
-// Revoke voids a token.
+// Revoke voids a token. The gateway before an original service refuses one that
+// is void already; then there is nothing left to do.
 func (c *Client) Revoke(ctx context.Context, raw token.Secret) error {
-	return c.command(ctx, dialect.Message{Method: http.MethodPost, Path: pathLogout, Bearer: raw})
+	err := c.command(ctx, dialect.Message{Method: http.MethodPost, Path: pathLogout, Bearer: raw})
+	for _, void := range []error{token.ErrRevoked, token.ErrExpired, token.ErrUnknown} {
+		if errors.Is(err, void) {
+			return nil
+		}
+	}
+	return err
 }
 
 // RevokeAll voids all tokens of a user. The header is there for an original
-// service, which believes it.
+// service, which believes it; the body carries any name.
 func (c *Client) RevokeAll(ctx context.Context, bearer token.Secret, user string) error {
-	return c.command(ctx, dialect.Message{
-		Method: http.MethodPost, Path: pathLogoutAll, Bearer: bearer, Header: http.Header{userHeader: {user}},
-	})
+	m := dialect.Message{Method: http.MethodPost, Path: pathLogoutAll, Bearer: bearer}
+	if user != "" {
+		if !utf8.ValidString(user) {
+			return token.Refuse(token.ErrUnsupported, "this dialect cannot carry a user name that is not UTF-8")
+		}
+		m.JSON = userBody{user}
+		if strings.TrimSpace(user) == user && !strings.ContainsFunc(user, unicode.IsControl) {
+			m.Header = http.Header{userHeader: {user}}
+		}
+	}
+	return c.command(ctx, m)
 }
 
 func (c *Client) command(ctx context.Context, m dialect.Message) error {
@@ -106,7 +156,7 @@ func (c *Client) command(ctx context.Context, m dialect.Message) error {
 	if err != nil {
 		return err
 	}
-	if err := refusal(r); err != nil {
+	if err := refusal(r, m.Bearer); err != nil {
 		return err
 	}
 	if r.Status != http.StatusNoContent {
@@ -115,9 +165,10 @@ func (c *Client) command(ctx context.Context, m dialect.Message) error {
 	return nil
 }
 
-// refusal maps a status to a refusal; nil for a success.
-func refusal(r dialect.Reply) error {
-	text := errorText(r)
+// refusal maps a status to a refusal; nil for a success. What was sent does not
+// come into its text, even where the service says it back.
+func refusal(r dialect.Reply, sent token.Secret) error {
+	text := errorText(r, sent)
 	switch {
 	case r.Status >= 200 && r.Status < 300:
 		return nil
@@ -130,14 +181,12 @@ func refusal(r dialect.Reply) error {
 		return token.Refuse(token.ErrDenied, "the server refused: %s", text)
 	case r.Status == http.StatusForbidden:
 		return token.Refuse(token.ErrDenied, "not allowed: %s", text)
-	case r.Status == http.StatusNotFound && text != notFoundText, r.Status == http.StatusBadRequest:
-		return token.Refuse(token.ErrDenied, "the server refused: %s", text)
-	case r.Status == http.StatusNotFound, r.Status == http.StatusMethodNotAllowed:
+	case r.Status == http.StatusNotFound && text == notFoundText, r.Status == http.StatusMethodNotAllowed:
 		return token.Refuse(token.ErrUnsupported, "this server cannot do that: %s", text)
 	case r.Status == http.StatusTooManyRequests:
 		return &token.Refusal{Kind: token.ErrThrottled, Reason: "too many attempts: the server asks to wait", RetryAfter: retryAfter(r)}
 	case r.Status >= 500:
-		return &token.Refusal{Kind: token.ErrUnavailable, Reason: fmt.Sprintf("the server failed: %s", text), RetryAfter: retryAfter(r)}
+		return &token.Refusal{Kind: token.ErrUnavailable, Reason: "the server failed: " + text, RetryAfter: retryAfter(r)}
 	case r.Status >= 400:
 		return token.Refuse(token.ErrDenied, "the server refused: %s", text)
 	}
@@ -152,19 +201,18 @@ func retryAfter(r dialect.Reply) time.Duration {
 	return time.Duration(seconds) * time.Second
 }
 
-// errorText is what the service says of a refusal, in one short line.
-func errorText(r dialect.Reply) string {
+// errorText is what the service says of a refusal, in one short line: not a
+// page, and nothing that was sent.
+func errorText(r dialect.Reply, sent token.Secret) string {
 	text := string(r.Body)
 	if o, err := token.ParseObject(text); err == nil {
-		if s, ok := o.String("error"); ok {
-			text = s
-		}
-	} else if !strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain") {
-		text = ""
+		text, _ = o.String("error")
 	}
 	text = strings.Join(strings.Fields(text), " ")
-	if text == "" || len(text) > 200 {
-		return fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status))
+	echo := !sent.IsZero() && strings.Contains(text, sent.Reveal())
+	odd := strings.ContainsFunc(text, func(c rune) bool { return !unicode.IsPrint(c) }) || strings.HasPrefix(text, "<")
+	if text == "" || len(text) > 200 || odd || echo {
+		return strings.TrimSpace(fmt.Sprintf("%d %s", r.Status, http.StatusText(r.Status)))
 	}
 	return text
 }

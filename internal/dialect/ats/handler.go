@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -28,28 +29,29 @@ type Config struct {
 type handler struct {
 	Config
 	authority dialect.Authority
+	routes    map[string]http.HandlerFunc
 }
 
 // NewHandler makes the service's end of the wire.
 func NewHandler(authority dialect.Authority, config Config) http.Handler {
 	h := &handler{Config: config, authority: authority}
-	mux := http.NewServeMux()
-	for path, serve := range map[string]http.HandlerFunc{
+	h.routes = map[string]http.HandlerFunc{
 		pathLogin: h.login, pathLogout: h.logout, pathLogoutAll: h.logoutAll, pathCheck: h.check, pathRefresh: h.refresh,
-	} {
-		mux.HandleFunc(path, postOnly(serve))
 	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusNotFound) })
-	return mux
+	return h
 }
 
-func postOnly(serve http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost {
-			w.Header().Set("Allow", http.MethodPost)
-			text(w, http.StatusMethodNotAllowed)
-			return
-		}
+// ServeHTTP takes a path by its letters. An http.ServeMux would redirect one
+// with a double slash, and a password with it.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	serve, found := h.routes[r.URL.Path]
+	switch {
+	case !found:
+		text(w, http.StatusNotFound)
+	case r.Method != http.MethodPost:
+		w.Header().Set("Allow", http.MethodPost)
+		text(w, http.StatusMethodNotAllowed)
+	default:
 		serve(w, r)
 	}
 }
@@ -73,7 +75,7 @@ func (h *handler) login(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	reply(w, http.StatusOK, newAnswer(set, body.grown))
+	reply(w, http.StatusOK, newAnswer(set, body.isGrown()))
 }
 
 func (h *handler) refresh(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +134,7 @@ func isVoid(err error) bool {
 }
 
 func (h *handler) logoutAll(w http.ResponseWriter, r *http.Request) {
-	user := r.Header.Get(userHeader)
+	user := headerText(r.Header.Get(userHeader))
 	if r.Header.Get("Authorization") == "" && user != "" && h.trusts(r) {
 		h.answer(w, r, h.authority.RevokeAllOf(r.Context(), user))
 		return
@@ -141,17 +143,34 @@ func (h *handler) logoutAll(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if user == "" {
-		body, ok := h.body(w, r)
-		if !ok {
-			return
-		}
-		if user = body.text("user"); body.err != nil {
-			malformed(w, body.err)
-			return
-		}
+	body, ok := h.body(w, r)
+	if !ok {
+		return
 	}
-	h.answer(w, r, h.authority.RevokeAll(r.Context(), raw, user))
+	named := body.text("user")
+	if body.err != nil {
+		malformed(w, body.err)
+		return
+	}
+	// A gateway writes the bearer's own name into the header: what the caller
+	// wrote comes first.
+	if named == "" {
+		named = user
+	}
+	h.answer(w, r, h.authority.RevokeAll(r.Context(), raw, named))
+}
+
+// headerText reads the header as UTF-8, else as Latin-1, in which the original
+// client sends it.
+func headerText(value string) string {
+	if utf8.ValidString(value) {
+		return value
+	}
+	letters := make([]rune, len(value))
+	for i := range len(value) {
+		letters[i] = rune(value[i])
+	}
+	return string(letters)
 }
 
 func (h *handler) answer(w http.ResponseWriter, r *http.Request, err error) {
@@ -182,8 +201,10 @@ func (h *handler) trusts(r *http.Request) bool {
 
 // bearer returns the token of the Authorization header, or answers 401.
 func bearer(w http.ResponseWriter, r *http.Request) (string, bool) {
-	scheme, raw, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	raw = strings.TrimSpace(raw)
+	scheme, raw := r.Header.Get("Authorization"), ""
+	if i := strings.IndexAny(scheme, " \t"); i >= 0 {
+		scheme, raw = scheme[:i], strings.TrimSpace(scheme[i:])
+	}
 	if !strings.EqualFold(scheme, "Bearer") || raw == "" {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		reply(w, http.StatusUnauthorized, wireError{"Missing authentication header"})
@@ -204,13 +225,22 @@ func (h *handler) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case errors.Is(err, token.ErrThrottled):
 		text(w, http.StatusTooManyRequests)
 	case errors.Is(err, token.ErrDenied):
-		reply(w, http.StatusForbidden, wireError{err.Error()})
+		reply(w, http.StatusForbidden, wireError{denial(err)})
 	case isVoid(err):
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 		reply(w, http.StatusUnauthorized, wireError{reasonOf(err)})
 	default:
 		h.Fail(w, r, err)
 	}
+}
+
+// denial is what a refusal says of itself, without what was wrapped around it.
+func denial(err error) string {
+	var refusal *token.Refusal
+	if errors.As(err, &refusal) && errors.Is(refusal, token.ErrDenied) {
+		return refusal.Error()
+	}
+	return token.ErrDenied.Error()
 }
 
 func reasonOf(err error) string {

@@ -43,6 +43,12 @@ type refreshBody struct {
 	TTL          int64  `json:"ttl,omitempty"`
 }
 
+// userBody names whose tokens logout_all is about, where a header cannot: it
+// keeps spaces and every letter.
+type userBody struct {
+	User string `json:"user"`
+}
+
 // loginAnswer is what a service sends. Members behind Token are ours, and there
 // only when a grown member was asked for.
 type loginAnswer struct {
@@ -56,8 +62,10 @@ func newAnswer(set token.Set, grown bool) loginAnswer {
 	a := loginAnswer{Token: set.AccessToken.Reveal()}
 	if grown {
 		a.RefreshToken = set.RefreshToken.Reveal()
-		a.ExpiresAt = set.ExpiresAt.UTC().Format(time.RFC3339Nano)
 		a.ExpiresIn = set.ExpiresIn
+		if !set.ExpiresAt.IsZero() {
+			a.ExpiresAt = set.ExpiresAt.UTC().Format(time.RFC3339Nano)
+		}
 	}
 	return a
 }

@@ -1,0 +1,58 @@
+# One command a line of work; `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+export GOTOOLCHAIN ?= local
+BIN := bin
+TOOLS := internal/tools/go.mod
+LDFLAGS := -s -w
+SOURCES := $(shell find cmd pkg internal -name '*.go' -o -name '*.sql' 2>/dev/null) go.mod go.sum
+
+help: ## list the targets
+	@sed -n 's/^\([a-z.-]*\):.*## \(.*\)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+quickstart: build ## the whole life of a token, on a server of its own that is gone afterwards
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh internal/tools/quickstart.sh
+
+run: build ## start a server for keeps, and say what to do next
+	@PATH="$(CURDIR)/$(BIN):$$PATH" sh internal/tools/run.sh
+
+build: $(BIN)/ats-auth $(BIN)/ats-auth-server ## build both programs into bin/
+
+$(BIN)/%: $(SOURCES)
+	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
+
+install: ## install both programs into GOBIN
+	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/ats-auth ./cmd/ats-auth-server
+
+test: ## run all tests
+	go test ./...
+
+race: ## run all tests under the race detector
+	go test -race -short ./...
+
+cover: ## run all tests and show what they reach
+	go test -coverpkg=./cmd/...,./pkg/...,./internal/... -coverprofile=$(BIN)/cover.out ./... && go tool cover -func=$(BIN)/cover.out | tail -1
+
+fuzz: ## fuzz every target for FUZZTIME (30s) each
+	@internal/tools/fuzz.sh $(or $(FUZZTIME),30s)
+
+bench: build ## measure against the floors, in interleaved runs
+	@internal/tools/bench.sh
+
+docs: ## write the pages that are made from the code
+	go test ./internal/cli ./internal/daemon -run TestTheDocs -update
+
+lint: ## vet, staticcheck, gofumpt, dead code
+	go vet ./...
+	go tool -modfile=$(TOOLS) staticcheck ./...
+	@out=$$(go tool -modfile=$(TOOLS) gofumpt -l cmd pkg internal); test -z "$$out" || { echo "gofumpt: $$out"; exit 1; }
+
+cross: ## build the client for the other platforms
+	@for p in darwin/arm64 darwin/amd64 windows/amd64 linux/arm64; do echo $$p; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -o /dev/null ./cmd/ats-auth || exit 1; done
+
+check: lint cross test ## what must pass before a change lands
+
+clean: ## remove what was built
+	rm -rf $(BIN)
+
+.PHONY: help quickstart run build install test race cover fuzz bench docs lint cross check clean

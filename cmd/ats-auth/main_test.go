@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// programs is the directory with both programs as they are shipped.
+var programs string
+
+func TestMain(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "ats-auth-test")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		build := exec.Command("go", "build", "-o", dir, ".", "../ats-auth-server")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
+			return 1
+		}
+		programs = dir
+		return m.Run()
+	}())
+}
+
+// TestTranscripts runs testdata/script: what a person types and sees.
+func TestTranscripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		Setup:               setup,
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serve, "shutdown": shutdown, "reload": reload, "fake": fake},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// world is what a script holds besides its files.
+type world struct{ server *exec.Cmd }
+
+type worldKey struct{}
+
+func worldOf(ts *testscript.TestScript) *world { return ts.Value(worldKey{}).(*world) }
+
+// setup gives a script a home of its own, a store, and nothing of the person's
+// who runs the tests.
+func setup(e *testscript.Env) error {
+	home := filepath.Join(e.WorkDir, "home")
+	e.Values[worldKey{}] = new(world)
+	e.Setenv("HOME", home)
+	e.Setenv("XDG_CONFIG_HOME", filepath.Join(home, ".config"))
+	e.Setenv("XDG_STATE_HOME", filepath.Join(home, ".state"))
+	e.Setenv("PATH", programs+string(os.PathListSeparator)+os.Getenv("PATH"))
+	e.Setenv("ATS_AUTH_SERVER_STORE_URL", "sqlite:"+filepath.Join(e.WorkDir, "store", "store.db"))
+	return os.Mkdir(home, 0o700)
+}
+
+// serve starts a server and sets ATS_AUTH_URL and HEALTH_URL. Its arguments are
+// settings, [store] stale_after as STORE_STALE_AFTER=1s, and flags.
+func serve(ts *testscript.TestScript, neg bool, args []string) {
+	if neg {
+		ts.Fatalf("serve cannot fail: use exec ats-auth-server")
+	}
+	env := []string{"ATS_AUTH_SERVER_SERVER_LISTEN=127.0.0.1:0", "ATS_AUTH_SERVER_SERVER_ADMIN_LISTEN=127.0.0.1:0"}
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "ATS_AUTH_SERVER_STORE_URL"} {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	var flags []string
+	for _, arg := range args {
+		if strings.HasPrefix(arg, "-") {
+			flags = append(flags, arg)
+		} else {
+			env = append(env, "ATS_AUTH_SERVER_"+arg)
+		}
+	}
+	s, err := startServer(env, ts.MkAbs("server.log"), flags...)
+	ts.Check(err)
+	worldOf(ts).server = s.cmd
+	ts.Setenv("ATS_AUTH_URL", s.url)
+	ts.Setenv("HEALTH_URL", s.health)
+	ts.Defer(func() { _ = end(s.cmd) })
+}
+
+// shutdown ends the server as an init system does, and wants it to end well.
+func shutdown(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(end(worldOf(ts).server))
+}
+
+// reload tells the server to read again what can be read again.
+func reload(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(worldOf(ts).server.Process.Signal(syscall.SIGHUP))
+}
+
+// runningServer is a server that serves.
+type runningServer struct {
+	cmd         *exec.Cmd
+	url, health string
+}
+
+var (
+	servingLine = regexp.MustCompile(`"msg":"serving","url":"([^"]*)"`)
+	healthLine  = regexp.MustCompile(`"msg":"health and readiness","url":"([^"]*)"`)
+)
+
+// startServer starts ats-auth-server and returns when it serves. What it logs
+// goes into a file.
+func startServer(env []string, logFile string, args ...string) (runningServer, error) {
+	s := runningServer{cmd: exec.Command(filepath.Join(programs, "ats-auth-server"), args...)}
+	s.cmd.Env = env
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return s, err
+	}
+	stderr, err := s.cmd.StderrPipe()
+	if err != nil {
+		return s, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return s, err
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() {
+		fmt.Fprintln(log, lines.Text())
+		if m := healthLine.FindStringSubmatch(lines.Text()); m != nil {
+			s.health = m[1]
+		}
+		if m := servingLine.FindStringSubmatch(lines.Text()); m != nil {
+			s.url = m[1]
+			go func() { // the rest of the log, until the server ends
+				defer log.Close()
+				for lines.Scan() {
+					fmt.Fprintln(log, lines.Text())
+				}
+			}()
+			return s, nil
+		}
+	}
+	text, _ := os.ReadFile(logFile)
+	return s, fmt.Errorf("ats-auth-server does not serve: %v\n%s", s.cmd.Wait(), text)
+}
+
+// end stops a server; one that has ended already is fine.
+func end(cmd *exec.Cmd) error {
+	if cmd.ProcessState != nil {
+		return nil
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}

@@ -1,0 +1,44 @@
+// Package cli is the ats-auth command line: one file a command, named after its
+// path. It asks, tells and prints; what a token is worth is the verifier's
+// business, what a service says the client's, what is configured the profile's.
+//
+// Results go to stdout and nothing else does; the story goes to stderr. One
+// function turns an error into an exit code.
+package cli
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+)
+
+// Env is the world a command runs in, so that a test can make its own.
+type Env struct {
+	Args      []string // the program's name first
+	Stdin     io.Reader
+	Stdout    io.Writer
+	Stderr    io.Writer
+	LookupEnv func(string) (string, bool)
+	Environ   []string // what child processes get
+	WorkDir   string
+	HomeDir   string
+	Now       func() time.Time
+	// ReadPassword asks on the terminal, without echo.
+	ReadPassword func(ctx context.Context, prompt string) (string, error)
+	// Interactive reports whether a stream is a terminal.
+	Interactive func(stream any) bool
+	Version     string
+}
+
+// Run runs one command line and returns its exit code.
+func Run(ctx context.Context, env Env) int {
+	a := &app{Env: env}
+	defer a.closeLog()
+	err := command.Execute(ctx, a.root(), env.Args[1:])
+	if ctx.Err() != nil && err != nil {
+		return exitInterrupted
+	}
+	return a.report(err)
+}

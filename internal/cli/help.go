@@ -1,0 +1,121 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/pkg/client"
+)
+
+// topics are pages of help that belong to no command.
+func topics() []topic {
+	return []topic{
+		{"environment", "where settings come from", environmentTopic},
+		{"exit-codes", "what the exit codes mean", exitCodesTopic},
+		{"formats", "how results can be printed", formatsTopic},
+		{"dialects", "which services can be talked to", dialectsTopic},
+	}
+}
+
+type topic struct {
+	name, short string
+	text        func() string
+}
+
+func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
+	var b strings.Builder
+	b.WriteString("Help about a command or a topic. The topics:\n\n")
+	for _, t := range topics() {
+		fmt.Fprintf(&b, "  %-12s  %s\n", t.name, t.short)
+	}
+	return &cobra.Command{
+		Use: "help [COMMAND|TOPIC]", Short: "Help about a command or a topic", Long: strings.TrimSuffix(b.String(), "\n"),
+		Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var list []string
+			for _, t := range topics() {
+				list = append(list, t.name+"\t"+t.short)
+			}
+			return list, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return a.runHelp(root, args) },
+	}
+}
+
+func (a *app) runHelp(root *cobra.Command, args []string) error {
+	if len(args) == 1 {
+		for _, t := range topics() {
+			if t.name == args[0] {
+				_, err := fmt.Fprint(a.Stdout, t.text())
+				return err
+			}
+		}
+	}
+	return command.Help(root, args)
+}
+
+func environmentTopic() string {
+	var b strings.Builder
+	b.WriteString(`A setting comes from a flag, else from the environment, else from the ini file,
+else it has a default. The ini file is --config, else ATS_AUTH_CONFIG, else the
+first there is of ./ats-auth-client.ini, ./auth-client.ini,
+$XDG_CONFIG_HOME/ats-auth/client.ini and /etc/ats-auth/client.ini.
+
+OS_USERNAME and OS_PASSWORD of an OpenStack RC file are read. OS_AUTH_URL and
+OS_CACERT are not: they are Keystone's, and a password must not go there by
+accident.
+
+The password comes from --password-stdin, --password-file, --password,
+OS_PASSWORD, password_command, or the terminal, in that order.
+
+`)
+	for _, s := range profile.Settings() {
+		b.WriteString(describeSetting(s))
+	}
+	b.WriteString(`ATS_AUTH_TRACE_SECRETS
+    1: --debug shows secrets too
+`)
+	return b.String()
+}
+
+func describeSetting(s profile.Setting) string {
+	var ways []string
+	if s.Flag != "" {
+		ways = append(ways, "--"+s.Flag)
+	}
+	ways = append(ways, s.Env...)
+	if s.Key != "" {
+		ways = append(ways, fmt.Sprintf("[%s] %s", s.Section, s.Key))
+	}
+	text := s.Help
+	if s.Default != "" {
+		text += " (default " + s.Default + ")"
+	}
+	return fmt.Sprintf("%s\n    %s\n", strings.Join(ways, ", "), text)
+}
+
+func exitCodesTopic() string {
+	var b strings.Builder
+	for _, e := range exits() {
+		fmt.Fprintf(&b, "%3d  %-13s  %s\n", e.code, e.word, e.meaning)
+	}
+	return b.String()
+}
+
+func formatsTopic() string {
+	var b strings.Builder
+	for _, f := range formats() {
+		fmt.Fprintf(&b, "-f %-10s  %s\n", f.name, f.help)
+	}
+	b.WriteString("\n-c NAME picks columns. The formats for shells are safe to eval whatever the\nvalues hold; --prefix changes what their variable names begin with.\n")
+	return b.String()
+}
+
+func dialectsTopic() string {
+	return "--dialect, ATS_AUTH_DIALECT or [client] dialect names what the server speaks:\n\n  " +
+		strings.Join(client.Dialects(), "\n  ") + "\n"
+}

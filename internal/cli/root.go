@@ -1,0 +1,173 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/profile"
+)
+
+// app is one run of the command line.
+type app struct {
+	Env
+	flags   flags
+	set     map[string]string // settings given as flags
+	profile *profile.Profile
+	log     *os.File
+}
+
+type flags struct {
+	verbose       int
+	quiet         bool
+	debug         bool
+	logFile       string
+	format        string
+	columns       []string
+	prefix        string
+	passwordStdin bool
+}
+
+func (a *app) root() *cobra.Command {
+	cobra.EnableCommandSorting = false
+	root := &cobra.Command{
+		Use:   "ats-auth",
+		Short: "Obtain, inspect, verify and revoke authentication tokens",
+		Long: `ats-auth obtains, inspects, verifies and revokes authentication tokens.
+
+Results go to stdout, everything else to stderr: TOKEN=$(ats-auth token create)
+works. Settings come from flags, the environment and an ini file, in that order;
+see "ats-auth help environment".`,
+		Version:           a.Version,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
+	}
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetVersionTemplate("ats-auth {{.Version}}\n")
+	a.globalFlags(root.PersistentFlags())
+	root.AddCommand(a.tokenCommand(), a.completionCommand(), a.versionCommand())
+	root.SetHelpCommand(a.helpCommand(root))
+	return root
+}
+
+// globalFlags stand before and behind every command.
+func (a *app) globalFlags(f *pflag.FlagSet) {
+	f.CountVarP(&a.flags.verbose, "verbose", "v", "tell the story on stderr")
+	f.BoolVarP(&a.flags.quiet, "quiet", "q", false, "only errors on stderr")
+	f.BoolVar(&a.flags.debug, "debug", false, "show each HTTP exchange, secrets masked")
+	f.BoolVar(&a.flags.debug, "debug-requests", false, "same as --debug")
+	_ = f.MarkHidden("debug-requests")
+	f.StringVar(&a.flags.logFile, "log-file", "", "append the story to `FILE`")
+	a.settingFlags(f, "config", "profile", "dialect", "url", "cacert", "cert", "key", "insecure", "timeout")
+}
+
+// formatFlags choose how a result is printed.
+func (a *app) formatFlags(f *pflag.FlagSet) {
+	f.StringVarP(&a.flags.format, "format", "f", "", "how to print the result: "+strings.Join(formatNames(), ", "))
+	f.StringArrayVarP(&a.flags.columns, "column", "c", nil, "print this `NAME` only; may be given again")
+	f.StringVar(&a.flags.prefix, "prefix", "ATS_AUTH_", "what variable names begin with, in the formats for shells")
+}
+
+// settingFlags adds flags from the table of settings.
+func (a *app) settingFlags(f *pflag.FlagSet, names ...string) {
+	if a.set == nil {
+		a.set = make(map[string]string)
+	}
+	for _, s := range profile.Settings() {
+		if !slices.Contains(names, s.Name) || s.Flag == "" {
+			continue
+		}
+		v := &settingValue{into: a.set, name: s.Name, kind: s.Kind}
+		flag := f.VarPF(v, s.Flag, "", s.Help)
+		aliases := s.Aliases
+		if v.IsBoolFlag() {
+			flag.NoOptDefVal = "true"
+		}
+		for _, alias := range aliases {
+			extra := f.VarPF(v, alias, "", "same as --"+s.Flag)
+			extra.NoOptDefVal = flag.NoOptDefVal
+			extra.Hidden = true
+		}
+	}
+}
+
+// settingValue is a flag that goes into the profile as text.
+type settingValue struct {
+	into map[string]string
+	name string
+	kind profile.Kind
+}
+
+func (v *settingValue) Set(s string) error { v.into[v.name] = s; return nil }
+func (v *settingValue) String() string     { return "" }
+func (v *settingValue) IsBoolFlag() bool   { return v.kind == profile.Boolean }
+func (v *settingValue) Type() string {
+	switch v.kind {
+	case profile.Path:
+		return "FILE"
+	case profile.PathOrURL:
+		return "FILE|URL"
+	case profile.Duration:
+		return "TIME"
+	case profile.Boolean:
+		return "bool"
+	}
+	return strings.ToUpper(v.name)
+}
+
+// begin looks at what concerns every command.
+func (a *app) begin() error {
+	if a.flags.quiet && a.flags.verbose > 0 {
+		return command.Usage("--quiet and --verbose exclude each other")
+	}
+	if a.flags.format != "" && !slices.Contains(formatNames(), a.flags.format) {
+		problem := fmt.Sprintf("format %q is not one of %s", safe(a.flags.format), strings.Join(formatNames(), ", "))
+		a.flags.format = ""
+		return &command.UsageError{Problem: problem, Hint: "ats-auth help formats"}
+	}
+	return a.openLog()
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(a.Stdout, "ats-auth %s\n", a.Version)
+			return err
+		},
+	}
+}
+
+func (a *app) completionCommand() *cobra.Command {
+	shells := map[string]func(*cobra.Command, io.Writer) error{
+		"bash":       func(root *cobra.Command, w io.Writer) error { return root.GenBashCompletionV2(w, true) },
+		"zsh":        func(root *cobra.Command, w io.Writer) error { return root.GenZshCompletion(w) },
+		"fish":       func(root *cobra.Command, w io.Writer) error { return root.GenFishCompletion(w, true) },
+		"powershell": func(root *cobra.Command, w io.Writer) error { return root.GenPowerShellCompletionWithDesc(w) },
+	}
+	return &cobra.Command{
+		Use: "completion bash|zsh|fish|powershell", Short: "Print a completion script for a shell", Args: cobra.ExactArgs(1),
+		Long: `Print a completion script for a shell.
+
+  bash        source <(ats-auth completion bash)
+  zsh         ats-auth completion zsh > "${fpath[1]}/_ats-auth"
+  fish        ats-auth completion fish > ~/.config/fish/completions/ats-auth.fish
+  powershell  ats-auth completion powershell | Out-String | Invoke-Expression`,
+		ValidArgs: []string{"bash", "zsh", "fish", "powershell"},
+		RunE: func(c *cobra.Command, args []string) error {
+			generate, ok := shells[args[0]]
+			if !ok {
+				return command.Usage("shell %q is not one of bash, zsh, fish, powershell", args[0])
+			}
+			return generate(c.Root(), a.Stdout)
+		},
+	}
+}

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/pkg/client"
+	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+func (a *app) tokenCommand() *cobra.Command {
+	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, show, verify, check and revoke tokens"}
+	c.AddCommand(a.tokenCreate(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenRevoke(), a.tokenRevokeAll())
+	return c
+}
+
+// load reads the profile and tells which file it stands on.
+func (a *app) load() error {
+	p, err := profile.Load(profile.Config{
+		Flags: a.set, LookupEnv: a.LookupEnv, WorkDir: a.WorkDir, HomeDir: a.HomeDir, Program: a.Args[0],
+	})
+	if err != nil {
+		return err
+	}
+	a.profile = p
+	if p.Value("verbose").Bool() && a.flags.verbose == 0 {
+		a.flags.verbose = 1
+	}
+	if p.File != "" {
+		a.say(levelStory, "Configuration file: %s", safe(p.File))
+	}
+	return nil
+}
+
+// newClient makes the client of the configured service.
+func (a *app) newClient() (*client.Client, error) {
+	value := func(name string) string { return a.profile.Value(name).Reveal() }
+	if value("url") == "" {
+		return nil, &configError{
+			problem: "no server URL: give --url, ATS_AUTH_URL, or server_url in the [session] of ats-auth-client.ini",
+			hint:    "export ATS_AUTH_URL=https://…",
+		}
+	}
+	trace, _ := a.LookupEnv("ATS_AUTH_TRACE_SECRETS")
+	config := client.Config{
+		URL: value("url"), Dialect: value("dialect"), CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
+		Insecure: a.profile.Value("insecure").Bool(), Timeout: a.profile.Value("timeout").Duration(),
+		TraceSecrets: trace == "1", UserAgent: "ats-auth/" + a.Version,
+	}
+	if a.flags.debug {
+		config.Trace = func(line string) { a.tell(levelDebug, safe(line)) }
+	}
+	c, err := client.New(config)
+	if err != nil {
+		return nil, &configError{problem: err.Error(), cause: err}
+	}
+	if c.Exposed() {
+		a.warn("%s is not encrypted: what is sent can be read on the way", c.URL())
+	}
+	return c, nil
+}
+
+// judge makes the verifier of the configured keys; nil when there is none.
+func (a *app) judge(adjust func(*verifier.Config)) (*verifier.Verifier, error) {
+	secret, err := a.signingSecret()
+	if err != nil || secret.IsZero() {
+		return nil, err
+	}
+	config := verifier.Config{
+		Keys:   []verifier.Key{{Algorithm: "HS256", Secret: secret}},
+		Issuer: a.profile.Value("issuer").Reveal(), Audience: a.profile.Value("audience").Reveal(), Now: a.Now,
+	}
+	adjust(&config)
+	v, err := verifier.New(config)
+	if err != nil {
+		return nil, &configError{problem: err.Error(), cause: err}
+	}
+	return v, nil
+}
+
+func (a *app) signingSecret() (token.Secret, error) {
+	switch name := a.profile.Strongest("jwt_secret_file", "jwt_secret"); name {
+	case "jwt_secret_file":
+		text, err := profile.ReadSecretFile(a.profile.Value(name).Reveal())
+		return token.NewPassword(text), err
+	case "jwt_secret":
+		return token.NewPassword(a.profile.Value(name).Reveal()), nil
+	}
+	return token.Secret{}, nil
+}
+
+// oneToken is the token that a command is about: its argument, standard input
+// for -, else ATS_AUTH_TOKEN, else standard input where that is no terminal.
+func (a *app) oneToken(args []string) (string, error) {
+	switch {
+	case len(args) == 1 && args[0] != "-":
+		return bare(args[0]), nil
+	case len(args) == 0 && !a.profile.Value("token").IsZero():
+		return a.profile.Value("token").Reveal(), nil
+	case len(args) == 0 && a.Interactive(a.Stdin):
+		return "", command.Usage("no token: give it as an argument, in ATS_AUTH_TOKEN, or on standard input with -")
+	}
+	text, err := io.ReadAll(io.LimitReader(a.Stdin, maxLine))
+	if err != nil {
+		return "", err
+	}
+	if strings.TrimSpace(string(text)) == "" {
+		return "", command.Usage("no token on standard input")
+	}
+	return bare(string(text)), nil
+}
+
+// maxLine bounds one token on standard input, in bytes; longer ones are judged
+// too long.
+const maxLine = 1 << 20
+
+// bare takes off what tokens are often wrapped in: blanks, Bearer, quotes.
+func bare(s string) string {
+	s = strings.TrimSpace(s)
+	if len(s) > 7 && strings.EqualFold(s[:7], "Bearer ") {
+		s = strings.TrimSpace(s[7:])
+	}
+	if len(s) > 1 && s[0] == '"' && s[len(s)-1] == '"' {
+		s = s[1 : len(s)-1]
+	}
+	return s
+}
+
+// eachLine calls use for every line of standard input that holds something. A
+// line over maxLine is cut there, which makes it a token too long.
+func (a *app) eachLine(use func(number int, line string) error) error {
+	r := bufio.NewReaderSize(a.Stdin, 64<<10)
+	for number := 1; ; number++ {
+		var line []byte
+		for {
+			part, prefix, err := r.ReadLine()
+			if errors.Is(err, io.EOF) && len(line) == 0 {
+				return nil
+			}
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			if len(line) <= maxLine {
+				line = append(line, part...)
+			}
+			if !prefix {
+				break
+			}
+		}
+		if text := bare(string(line)); text != "" {
+			if err := use(number, text); err != nil {
+				return err
+			}
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package cli
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+func (a *app) tokenCheck() *cobra.Command {
+	var minTTL time.Duration
+	var scope string
+	c := &cobra.Command{
+		Use: "check [TOKEN|-]", Short: "Ask the server whether it still honours a token", Args: cobra.MaximumNArgs(1),
+		Long: `Ask the server whether it still honours a token. The exit code answers: 0 yes, 8
+expired or too little life left, 9 revoked or unknown. -f json prints what the
+server says of the token.`,
+		Example: `  if ats-auth token check "$TOKEN"; then …; fi`,
+		RunE:    func(c *cobra.Command, args []string) error { return a.runTokenCheck(c, args, minTTL, scope) },
+	}
+	c.Flags().DurationVar(&minTTL, "min-ttl", 0, "demand that much life left, 5m say")
+	c.Flags().StringVar(&scope, "scope", "", "demand a `SCOPE`")
+	c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints the server's answer")
+	return c
+}
+
+func (a *app) runTokenCheck(c *cobra.Command, args []string, minTTL time.Duration, scope string) error {
+	if err := a.load(); err != nil {
+		return err
+	}
+	service, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	raw, err := a.oneToken(args)
+	if err != nil {
+		return err
+	}
+	answer, err := service.Check(c.Context(), token.NewSecret(raw))
+	if err != nil {
+		return err
+	}
+	if a.flags.format == "json" {
+		if _, err := fmt.Fprintln(a.Stdout, answer.JSON()); err != nil {
+			return err
+		}
+	}
+	granted, _ := answer.String("scope")
+	if scope != "" && !slices.Contains(strings.Fields(granted), scope) {
+		return token.Refuse(token.ErrDenied, "the token has not the scope %q", scope)
+	}
+	return a.livesFor(answer, minTTL)
+}
+
+// livesFor refuses a token with less life left than that.
+func (a *app) livesFor(answer *token.Object, least time.Duration) error {
+	exp, known, err := answer.NumericDate("exp")
+	if err != nil || !known {
+		return err
+	}
+	if left := time.UnixMicro(exp).Sub(a.Now()); least > 0 && left < least {
+		return token.Refuse(token.ErrExpired, "the token has %s left, less than %s", max(left, 0).Round(time.Second), least)
+	}
+	return nil
+}

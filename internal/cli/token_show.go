@@ -1,0 +1,150 @@
+package cli
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+func (a *app) tokenShow() *cobra.Command {
+	c := &cobra.Command{
+		Use: "show [TOKEN|-]", Short: "Decode a token, and verify it when a key is configured", Args: cobra.MaximumNArgs(1),
+		Long: `Decode a token: its header, its claims, and its times as epoch seconds, in UTC
+and relative to now. An expired token is shown too. When a key is configured the
+signature is verified, and a token that is not genuine is refused.
+
+Without an argument the token is ATS_AUTH_TOKEN, else standard input.`,
+		RunE: func(c *cobra.Command, args []string) error { return a.runTokenShow(c, args) },
+	}
+	a.settingFlags(c.Flags(), "jwt_secret_file", "issuer", "audience")
+	a.formatFlags(c.Flags())
+	return c
+}
+
+func (a *app) runTokenShow(c *cobra.Command, args []string) error {
+	if err := a.load(); err != nil {
+		return err
+	}
+	if err := a.checkColumns("header", "claims", "verified", "validity"); err != nil {
+		return err
+	}
+	judge, err := a.judge(func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
+	if err != nil {
+		return err
+	}
+	raw, err := a.oneToken(args)
+	if err != nil {
+		return err
+	}
+	decoded, err := token.Decode(raw)
+	if err != nil {
+		return err
+	}
+	verified := judge != nil
+	if verified {
+		if _, err := judge.Verify(c.Context(), raw); err != nil && exitCode(err) != exitNotNow {
+			return err
+		}
+	}
+	validity := a.validity(decoded.Claims)
+	if a.flags.format != "" || len(a.flags.columns) > 0 {
+		return a.print(record{
+			{"header", rawJSON(decoded.Header.JSON())},
+			{"claims", rawJSON(decoded.Claims.JSON())},
+			{"verified", verified},
+			{"validity", validity},
+		})
+	}
+	label := "UNVERIFIED claims"
+	if verified {
+		label = "claims"
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "header: %s\n%s: %s\n", decoded.Header.JSON(), label, decoded.Claims.JSON())
+	for _, name := range []string{"iat", "nbf", "exp"} {
+		if line := a.when(decoded.Claims, name); line != "" {
+			fmt.Fprintf(&b, "%s: %s\n", name, line)
+		}
+	}
+	fmt.Fprintf(&b, "validity: %s\n", validity)
+	_, err = fmt.Fprint(a.Stdout, b.String())
+	return err
+}
+
+// when tells a time claim in three forms.
+func (a *app) when(c *token.Claims, name string) string {
+	us, ok, err := c.NumericDate(name)
+	if !ok {
+		return ""
+	}
+	if err != nil {
+		return safe(err.Error())
+	}
+	number, _ := c.Raw(name)
+	t := time.UnixMicro(us)
+	return fmt.Sprintf("%s  %s  %s", number, t.UTC().Format(time.RFC3339), relative(t, a.Now()))
+}
+
+// validity says whether the times of a token are good now.
+func (a *app) validity(c *token.Claims) string {
+	now := a.Now()
+	exp, hasExp, err := c.NumericDate("exp")
+	nbf, hasNbf, err2 := c.NumericDate("nbf")
+	switch {
+	case errors.Join(err, err2) != nil:
+		return "never: a time claim is no time"
+	case hasNbf && now.UnixMicro() < nbf:
+		return "not yet: begins " + relative(time.UnixMicro(nbf), now)
+	case !hasExp:
+		return "without end: there is no exp"
+	case now.UnixMicro() >= exp:
+		return "expired " + relative(time.UnixMicro(exp), now)
+	}
+	return "valid, expires " + relative(time.UnixMicro(exp), now)
+}
+
+// relative tells a distance in its two largest units.
+func relative(t, now time.Time) string {
+	d := t.Sub(now)
+	if d > 0 {
+		return "in " + span(d)
+	}
+	return span(-d) + " ago"
+}
+
+func span(d time.Duration) string {
+	seconds := int64(d.Round(time.Second) / time.Second)
+	units := []struct {
+		name    string
+		seconds int64
+	}{{"year", 365 * 86400}, {"day", 86400}, {"hour", 3600}, {"minute", 60}, {"second", 1}}
+	var parts []string
+	for _, u := range units {
+		n := seconds / u.seconds
+		seconds %= u.seconds
+		if n == 0 && (len(parts) > 0 || u.seconds > 1) {
+			if len(parts) > 0 {
+				break
+			}
+			continue
+		}
+		parts = append(parts, plural(n, u.name))
+		if len(parts) == 2 {
+			break
+		}
+	}
+	return strings.Join(parts, " ")
+}
+
+func plural(n int64, unit string) string {
+	if n == 1 {
+		return "1 " + unit
+	}
+	return fmt.Sprintf("%d %ss", n, unit)
+}

@@ -1,0 +1,118 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/pkg/server"
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+func (a *app) revokeCommand() *cobra.Command {
+	var user, tenant string
+	var all bool
+	c := a.formatFlag(&cobra.Command{
+		Use: "revoke --user NAME | --all", Short: "Void all tokens and logins of a user, or of everybody",
+		RunE: func(c *cobra.Command, _ []string) error {
+			if (user == "") == !all {
+				return command.Usage("revoke: either --user NAME or --all")
+			}
+			return a.with(c.Context(), func(s *server.Server) error {
+				if all {
+					if err := s.RevokeEverything(c.Context()); err != nil {
+						return err
+					}
+					a.say("all tokens and logins of everybody are void")
+					return a.answer(map[string]bool{"all": true}, "")
+				}
+				if _, err := s.User(c.Context(), tenant, user); err != nil {
+					return err
+				}
+				if err := s.RevokeUser(c.Context(), tenant, user); err != nil {
+					return err
+				}
+				a.say("all tokens and logins of %s are void", user)
+				return a.answer(map[string]string{"name": user}, "")
+			})
+		},
+	})
+	c.Flags().StringVar(&user, "user", "", "the user's `NAME`")
+	c.Flags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the user")
+	c.Flags().BoolVar(&all, "all", false, "everybody")
+	return c
+}
+
+// backuper is a store that can copy itself while it is in use.
+type backuper interface {
+	Backup(ctx context.Context, path string) error
+}
+
+func (a *app) backupCommand() *cobra.Command {
+	return a.formatFlag(&cobra.Command{
+		Use: "backup FILE", Short: "Copy the store while it is in use", Args: cobra.ExactArgs(1),
+		Long: `Copy the store while it is in use. The master key is not in the copy: keep
+master.key too, elsewhere.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			config, err := a.load()
+			if err != nil {
+				return err
+			}
+			st, err := openStore(c.Context(), config.store)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			b, ok := st.(backuper)
+			if !ok {
+				return refuse("[store] url = %s keeps nothing that could be copied", config.store)
+			}
+			if err := b.Backup(c.Context(), args[0]); err != nil {
+				return err
+			}
+			a.say("%s written", args[0])
+			return a.answer(map[string]string{"file": args[0]}, "")
+		},
+	})
+}
+
+// checkCommand looks at what would stop a server, without serving.
+func (a *app) checkCommand() *cobra.Command {
+	return a.formatFlag(&cobra.Command{
+		Use: "check", Short: "Check configuration, store and keys, without serving",
+		RunE: func(c *cobra.Command, _ []string) error {
+			config, err := a.load()
+			if err != nil {
+				return err
+			}
+			if _, err := a.certificates(config); err != nil {
+				return err
+			}
+			s, st, err := a.open(c.Context(), config, nil)
+			if err != nil {
+				return err
+			}
+			defer st.Close()
+			if err := s.Ready(c.Context()); err != nil {
+				return err
+			}
+			warnings := append([]string{}, config.warnings()...)
+			users, err := s.ListUsers(c.Context(), "", "", 1)
+			if err != nil {
+				return err
+			}
+			if len(users) == 0 {
+				warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
+			}
+			var b strings.Builder
+			for _, w := range warnings {
+				fmt.Fprintf(&b, "warning: %s\n", w)
+			}
+			fmt.Fprintf(&b, "configuration, store (%s) and keys are good\n", config.store)
+			return a.answer(map[string]any{"ok": true, "store": config.store, "warnings": warnings}, b.String())
+		},
+	})
+}

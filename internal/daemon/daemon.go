@@ -1,0 +1,181 @@
+// Package daemon is the ats-auth-server command line: it reads the
+// configuration, opens the store, serves, and does an administrator's work on
+// the store while a server runs.
+//
+// It knows nothing of tokens; pkg/server does.
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/inifile"
+)
+
+// Env is the world a command runs in.
+type Env struct {
+	Args    []string // the program's name first
+	Stdin   io.Reader
+	Stdout  io.Writer
+	Stderr  io.Writer
+	Environ []string
+	HomeDir string
+	UID     int
+	// ReadPassword asks on the terminal, without echo.
+	ReadPassword func(ctx context.Context, prompt string) (string, error)
+	// Interactive reports whether a stream is a terminal.
+	Interactive func(stream any) bool
+	// Reload is told when to read keys, certificates and the log level again.
+	Reload  <-chan os.Signal
+	Version string
+}
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitError  = 1
+	exitUsage  = 2
+	exitConfig = 3
+)
+
+// configError is a configuration that cannot be used.
+type configError struct{ err error }
+
+func (e *configError) Error() string { return e.err.Error() }
+func (e *configError) Unwrap() error { return e.err }
+
+func refuse(format string, args ...any) error { return &configError{fmt.Errorf(format, args...)} }
+
+// Run runs one command line and returns its exit code: 0 done, 1 error, 2
+// usage, 3 configuration.
+func Run(ctx context.Context, env Env) int {
+	a := &app{Env: env}
+	err := command.Execute(ctx, a.root(), env.Args[1:])
+	if err == nil {
+		return exitOK
+	}
+	code, hint := exitError, ""
+	var usage *command.UsageError
+	var config *configError
+	var file *inifile.Error
+	switch {
+	case errors.As(err, &usage):
+		code, hint = exitUsage, usage.Hint
+	case errors.As(err, &config):
+		code = exitConfig
+	case errors.As(err, &file):
+		code, hint = exitConfig, file.Hint
+	}
+	fmt.Fprintf(env.Stderr, "ats-auth-server: %s\n", strings.TrimSpace(err.Error()))
+	if hint != "" {
+		fmt.Fprintf(env.Stderr, "hint: %s\n", hint)
+	}
+	return code
+}
+
+// app is one run of the command line.
+type app struct {
+	Env
+	configFile  string
+	logLevel    string
+	debug       bool
+	printConfig bool
+	format      string
+}
+
+func (a *app) root() *cobra.Command {
+	cobra.EnableCommandSorting = false
+	root := &cobra.Command{
+		Use:     "ats-auth-server",
+		Short:   "Issue, check and revoke authentication tokens",
+		Version: a.Version,
+		Long: `ats-auth-server issues, checks and revokes authentication tokens, durably.
+Without a command it serves. Every key of its configuration file is also a
+variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL.`,
+		RunE: a.serve,
+	}
+	root.SetIn(a.Stdin)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
+	root.SetVersionTemplate("ats-auth-server {{.Version}}\n")
+	f := root.PersistentFlags()
+	f.StringVarP(&a.configFile, "config", "c", "", "configuration `FILE`")
+	f.StringVar(&a.configFile, "config-file", "", "same as --config")
+	_ = f.MarkHidden("config-file")
+	f.StringVarP(&a.logLevel, "log-level", "l", "info", "`LEVEL` of the log: critical, error, warning, info, debug")
+	f.BoolVarP(&a.debug, "debug", "d", false, "same as --log-level debug")
+	a.serveFlags(root)
+	root.AddCommand(a.serveCommand(), a.userCommand(), a.keyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand())
+	root.SetHelpCommand(&cobra.Command{
+		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },
+	})
+	return root
+}
+
+// serveFlags are those of serving. -f changes nothing: the server always stays
+// in the foreground.
+func (a *app) serveFlags(c *cobra.Command) {
+	c.Flags().BoolP("foreground", "f", false, "stay in the foreground, as it always does")
+	c.Flags().BoolVar(&a.printConfig, "print-config", false, "print every key, its value and where it came from, and exit")
+}
+
+// formatFlag is -f of the commands that answer something.
+func (a *app) formatFlag(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVarP(&a.format, "format", "f", "table", "how to print the answer: table or json")
+	return c
+}
+
+// answer prints an object where json is asked for, else what a person reads.
+func (a *app) answer(object any, table string) error {
+	switch a.format {
+	case "json":
+		e := json.NewEncoder(a.Stdout)
+		e.SetEscapeHTML(false)
+		return e.Encode(object)
+	case "table", "":
+		_, err := io.WriteString(a.Stdout, table)
+		return err
+	}
+	return command.Usage("format %q is neither table nor json", a.format)
+}
+
+// say tells on stderr what was done.
+func (a *app) say(format string, args ...any) { fmt.Fprintf(a.Stderr, format+"\n", args...) }
+
+// newLog makes the structured log: JSON, or text on a terminal. Its level can
+// be changed while it is used.
+func (a *app) newLog(level *slog.LevelVar) (*slog.Logger, error) {
+	if err := setLevel(level, a.logLevel, a.debug); err != nil {
+		return nil, err
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if a.Interactive(a.Stderr) {
+		return slog.New(slog.NewTextHandler(a.Stderr, options)), nil
+	}
+	return slog.New(slog.NewJSONHandler(a.Stderr, options)), nil
+}
+
+func setLevel(level *slog.LevelVar, name string, debug bool) error {
+	levels := map[string]slog.Level{
+		"critical": slog.LevelError + 4, "error": slog.LevelError, "warning": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug,
+	}
+	l, ok := levels[name]
+	if !ok {
+		return command.Usage("log level %q is not one of critical, error, warning, info, debug", name)
+	}
+	if debug {
+		l = slog.LevelDebug
+	}
+	level.Set(l)
+	return nil
+}

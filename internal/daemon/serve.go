@@ -1,0 +1,180 @@
+package daemon
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/pkg/server"
+	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	c := &cobra.Command{Use: "serve", Short: "Serve, until SIGTERM or SIGINT", RunE: a.serve}
+	a.serveFlags(c)
+	return c
+}
+
+func (a *app) serve(c *cobra.Command, _ []string) error {
+	config, err := a.load()
+	if err != nil {
+		return err
+	}
+	if a.printConfig {
+		_, err := io.WriteString(a.Stdout, config.values.report())
+		return err
+	}
+	var level slog.LevelVar
+	logger, err := a.newLog(&level)
+	if err != nil {
+		return err
+	}
+	s, st, err := a.open(c.Context(), config, logger)
+	if err != nil {
+		return err
+	}
+	config.warn(logger)
+	err = a.listenAndServe(c.Context(), config, s, logger)
+	return errors.Join(err, st.Close())
+}
+
+// listenAndServe opens the ports, serves until ctx ends, then lets requests
+// under way come to their end.
+func (a *app) listenAndServe(ctx context.Context, c *config, s *server.Server, logger *slog.Logger) error {
+	certificates, err := a.certificates(c)
+	if err != nil {
+		return err
+	}
+	doors, err := net.Listen("tcp", c.listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	scheme := "http"
+	if certificates != nil {
+		doors = tls.NewListener(doors, certificates.config())
+		scheme = "https"
+	}
+	servers := map[*http.Server]net.Listener{newHTTPServer(s, logger): doors}
+	if c.adminListen != "off" {
+		admin, err := net.Listen("tcp", c.adminListen)
+		if err != nil {
+			return errors.Join(fmt.Errorf("listen: %w", err), doors.Close())
+		}
+		servers[newHTTPServer(s.Health(), logger)] = admin
+		logger.Info("health and readiness", "url", "http://"+admin.Addr().String()+"/readyz")
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	go s.Run(background)
+	failed := make(chan error, len(servers))
+	for server, listener := range servers {
+		go func() { failed <- server.Serve(listener) }()
+	}
+	logger.Info("serving", "url", scheme+"://"+doors.Addr().String(), "dialects", strings.Join(c.server.Dialects, ", "), "store", c.store, "version", a.Version)
+	err = a.wait(ctx, failed, certificates, logger)
+	return errors.Join(err, shutdown(servers, c.shutdownGrace, logger))
+}
+
+// wait returns when ctx ends or a port fails; until then it reloads when asked.
+func (a *app) wait(ctx context.Context, failed <-chan error, certificates *certificates, logger *slog.Logger) error {
+	for {
+		select {
+		case <-ctx.Done():
+			logger.Info("stopping")
+			return nil
+		case err := <-failed:
+			return fmt.Errorf("serve: %w", err)
+		case <-a.Reload:
+			if certificates == nil {
+				continue
+			}
+			if err := certificates.reload(); err != nil {
+				logger.Error("the certificate stays as it was", "error", err)
+				continue
+			}
+			logger.Info("certificate read again")
+		}
+	}
+}
+
+func shutdown(servers map[*http.Server]net.Listener, grace time.Duration, logger *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	var all error
+	for server := range servers {
+		if err := server.Shutdown(ctx); err != nil {
+			all = errors.Join(all, fmt.Errorf("requests were still under way after %s: %w", grace, err), server.Close())
+		}
+	}
+	logger.Info("stopped")
+	return all
+}
+
+// newHTTPServer bounds what a client may cost: a slow header, a slow body, an
+// idle connection.
+func newHTTPServer(h http.Handler, logger *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       15 * time.Second,
+		WriteTimeout:      30 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          log.New(lineLog{logger}, "", 0),
+	}
+}
+
+// lineLog passes net/http's own lines on.
+type lineLog struct{ logger *slog.Logger }
+
+func (l lineLog) Write(line []byte) (int, error) {
+	l.logger.Debug("http", "line", strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+// warn tells of what is dangerous and allowed.
+func (c *config) warn(logger *slog.Logger) {
+	for _, w := range c.warnings() {
+		logger.Warn(w)
+	}
+}
+
+func (c *config) warnings() []string {
+	var list []string
+	if reason, weak := weakSecret(c.server.JWTSecret); weak {
+		list = append(list, "[tokens] jwt_secret is weak: "+reason)
+	}
+	if strings.HasPrefix(c.store, "memory:") {
+		list = append(list, "[store] url = memory: everything is lost when the server stops")
+	}
+	if len(c.server.TrustedGateways) > 0 {
+		list = append(list, "[server] trusted_gateways may log out any user without a token")
+	}
+	return list
+}
+
+// weakSecret judges a secret that was given; none is no weak one.
+func weakSecret(secret token.Secret) (string, bool) {
+	if secret.IsZero() {
+		return "", false
+	}
+	return verifier.WeakSecret([]byte(secret.Reveal()), "HS256")
+}
+
+// stateFile names a file beside the store; false when nothing is kept.
+func (c *config) stateFile(name string) (string, bool) {
+	path, onDisk := strings.CutPrefix(c.store, "sqlite:")
+	return filepath.Join(filepath.Dir(path), name), onDisk
+}

@@ -1,0 +1,216 @@
+package daemon
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ats-auth/ats-auth/pkg/server"
+)
+
+// setting is one key of the configuration.
+type setting struct {
+	section, key string
+	fallback     string // its value where nothing else gives one
+	secret       bool
+	help         string
+}
+
+func (s setting) name() string { return "[" + s.section + "] " + s.key }
+
+// variable is its name in the environment.
+func (s setting) variable() string {
+	return variablePrefix + strings.ToUpper(s.section+"_"+s.key)
+}
+
+const variablePrefix = "ATS_AUTH_SERVER_"
+
+// settings is the whole table.
+func settings() []setting {
+	return []setting{
+		{"server", "listen", "127.0.0.1:8081", false, "address and port of the doors"},
+		{"server", "admin_listen", "127.0.0.1:8082", false, "address and port of /healthz and /readyz; off for none"},
+		{"server", "dialects", strings.Join(server.DefaultDialects(), ", "), false, "the doors that are open"},
+		{"server", "tls", "off", false, "off, self-signed, or files (cert and key)"},
+		{"server", "cert", "", false, "PEM file of the certificate chain, read again when it changes"},
+		{"server", "key", "", false, "PEM file of its private key"},
+		{"server", "behind_proxy", "false", false, "plain HTTP on any address, the client's address from X-Forwarded-For"},
+		{"server", "trusted_gateways", "", false, "addresses or networks that may log out any user by X-Auth-UserId alone"},
+		{"server", "shutdown_grace", "10s", false, "how long requests under way may take at the end"},
+		{"store", "url", "", false, "sqlite:FILE or memory: (default: sqlite: in $XDG_STATE_HOME/ats-auth-server, /var/lib/ats-auth-server for root)"},
+		{"store", "stale_after", "1s", false, "how old the view of revocations may be before the store is asked"},
+		{"tokens", "issuer", "ats.auth", false, "iss of the ats door's tokens"},
+		{"tokens", "jwt_secret", "", true, "shared secret that signs them (default: one is made and kept in the store)"},
+		{"tokens", "jwt_secret_file", "", false, "file that holds jwt_secret"},
+		{"tokens", "access_ttl", "3600", false, "lifetime of an access token, and the longest that can be asked for"},
+		{"tokens", "refresh_ttl", "30d", false, "absolute lifetime of a refresh token; 0: without end"},
+		{"tokens", "refresh_idle", "0", false, "how long a refresh token may lie unused; 0: no limit"},
+		{"tokens", "max_refresh_ttl", "0", false, "the longest lifetime of a refresh token that can be asked for; 0: no limit"},
+		{"tokens", "reuse_grace", "30s", false, "how long a used refresh token is given the same successor again"},
+		{"tokens", "min_password", "0", false, "least number of characters of a new password"},
+		{"tokens", "master_key_file", "", false, "file of the key that seals keys in the store (default: master.key beside the store, made when absent)"},
+		{"tokens", "master_key", "", true, "that key itself: base64 of 32 bytes"},
+		{"throttle", "attempts", "10", false, "wrong passwords for one user from one address within window"},
+		{"throttle", "window", "5m", false, "how long they count"},
+		{"throttle", "max_hashing", "0", false, "passwords hashed at once; 0: one a core"},
+	}
+}
+
+// value is a setting's text and where it came from.
+type value struct {
+	text, source string
+}
+
+// values answers by section and key and gathers what is wrong.
+type values struct {
+	given map[string]value // by setting.name
+	err   error
+}
+
+func (v *values) text(section, key string) string {
+	return v.given[setting{section: section, key: key}.name()].text
+}
+
+func (v *values) wrong(section, key, want string) {
+	if v.err == nil {
+		name := setting{section: section, key: key}.name()
+		v.err = refuse("%s = %q (from %s) is not %s", name, v.given[name].text, v.given[name].source, want)
+	}
+}
+
+func (v *values) flag(section, key string) bool {
+	switch strings.ToLower(v.text(section, key)) {
+	case "true", "yes", "on", "1":
+		return true
+	case "false", "no", "off", "0":
+		return false
+	}
+	v.wrong(section, key, "true or false")
+	return false
+}
+
+func (v *values) number(section, key string) int {
+	n, err := strconv.Atoi(v.text(section, key))
+	if err != nil || n < 0 {
+		v.wrong(section, key, "a number from 0")
+	}
+	return n
+}
+
+// seconds reads a lifetime: plain seconds, or a number with s, m, h, d or w.
+func (v *values) seconds(section, key string) int64 {
+	text := v.text(section, key)
+	unit := int64(1)
+	if n := len(text); n > 0 {
+		if u, ok := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 7 * 86400}[text[n-1]]; ok {
+			unit, text = u, text[:n-1]
+		}
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 0 || n > maxSeconds/unit {
+		v.wrong(section, key, "a lifetime: seconds, or a number with s, m, h, d or w")
+		return 0
+	}
+	return n * unit
+}
+
+const maxSeconds = 200_000_000_000
+
+// duration is seconds for what is short.
+func (v *values) duration(section, key string) time.Duration {
+	if d, err := time.ParseDuration(v.text(section, key)); err == nil && d >= 0 {
+		return d
+	}
+	return time.Duration(min(v.seconds(section, key), 86400)) * time.Second
+}
+
+func (v *values) list(section, key string) []string {
+	var list []string
+	for item := range strings.SplitSeq(v.text(section, key), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+func (v *values) networks(section, key string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, item := range v.list(section, key) {
+		p, err := netip.ParsePrefix(item)
+		if address, addressErr := netip.ParseAddr(item); addressErr == nil {
+			p, err = address.Prefix(address.BitLen())
+		}
+		if err != nil {
+			v.wrong(section, key, "a list of addresses or networks")
+			return nil
+		}
+		list = append(list, p.Masked())
+	}
+	return list
+}
+
+// stateDir is where a server keeps its store by default.
+func (a *app) stateDir() string {
+	if a.UID == 0 {
+		return "/var/lib/ats-auth-server"
+	}
+	if dir := a.getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return filepath.Join(dir, "ats-auth-server")
+	}
+	return filepath.Join(a.HomeDir, ".local", "state", "ats-auth-server")
+}
+
+func (a *app) getenv(name string) string {
+	for _, pair := range slices.Backward(a.Environ) {
+		if value, ok := strings.CutPrefix(pair, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// findConfig is the configuration file: the one that was named, else the first
+// there is. None is fine.
+func (a *app) findConfig() string {
+	if a.configFile != "" {
+		return a.configFile
+	}
+	dir := a.getenv("XDG_CONFIG_HOME")
+	if !filepath.IsAbs(dir) {
+		dir = filepath.Join(a.HomeDir, ".config")
+	}
+	for _, name := range []string{filepath.Join(dir, "ats-auth-server", "server.ini"), "/etc/ats-auth-server/server.ini"} {
+		if _, err := os.Stat(name); err == nil {
+			return name
+		}
+	}
+	return ""
+}
+
+// report prints every key, its value and where it came from, secrets masked.
+func (v *values) report() string {
+	var b strings.Builder
+	section := ""
+	for _, s := range settings() {
+		if s.section != section {
+			if section != "" {
+				b.WriteString("\n")
+			}
+			section = s.section
+			fmt.Fprintf(&b, "[%s]\n", section)
+		}
+		given := v.given[s.name()]
+		text := given.text
+		if s.secret && text != "" {
+			text = "<redacted>"
+		}
+		fmt.Fprintf(&b, "%-50s # %s\n", strings.TrimRight(s.key+" = "+text, " "), given.source)
+	}
+	return b.String()
+}

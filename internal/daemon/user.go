@@ -1,0 +1,258 @@
+package daemon
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/pkg/server"
+	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+func (a *app) userCommand() *cobra.Command {
+	c := &cobra.Command{Use: "user", Short: "Manage the users who log in with a password"}
+	var tenant string
+	c.PersistentFlags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the user")
+	c.AddCommand(
+		a.userAdd(&tenant), a.userList(&tenant), a.userShow(&tenant), a.userPasswd(&tenant),
+		a.userChange("disable NAME", "Disable a user; the user's tokens and logins are void then", "user %s disabled; all the user's tokens and logins are void",
+			func(ctx context.Context, s *server.Server, name string) error {
+				return s.SetDisabled(ctx, tenant, name, true)
+			}),
+		a.userChange("enable NAME", "Enable a disabled user", "user %s enabled",
+			func(ctx context.Context, s *server.Server, name string) error {
+				return s.SetDisabled(ctx, tenant, name, false)
+			}),
+		a.userChange("delete NAME", "Delete a user; the user's tokens and logins are void then", "user %s deleted; all the user's tokens and logins are void",
+			func(ctx context.Context, s *server.Server, name string) error {
+				return s.DeleteUser(ctx, tenant, name)
+			}),
+	)
+	return c
+}
+
+// passwordFlags are the ways to give a new password, none of them an argument.
+type passwordFlags struct {
+	stdin    bool
+	file     string
+	generate bool
+}
+
+func (p *passwordFlags) add(c *cobra.Command) {
+	c.Flags().BoolVar(&p.stdin, "password-stdin", false, "read the password from standard input")
+	c.Flags().StringVar(&p.file, "password-file", "", "read the password from `FILE`")
+	c.Flags().BoolVar(&p.generate, "generate", false, "make a password and print it on stdout")
+	c.MarkFlagsMutuallyExclusive("password-stdin", "password-file", "generate")
+}
+
+// read returns the new password, from the terminal where nothing else is said.
+func (a *app) readPassword(ctx context.Context, p passwordFlags, name string) (token.Secret, error) {
+	var text string
+	var err error
+	switch {
+	case p.generate:
+		text = strings.ToLower(rand.Text())
+	case p.stdin:
+		var b []byte
+		b, err = io.ReadAll(io.LimitReader(a.Stdin, 64<<10))
+		text = string(b)
+	case p.file != "":
+		var b []byte
+		b, err = os.ReadFile(p.file)
+		text = string(b)
+	default:
+		text, err = a.askPassword(ctx, name)
+	}
+	if err != nil {
+		return token.Secret{}, err
+	}
+	return token.NewPassword(strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")), nil
+}
+
+func (a *app) askPassword(ctx context.Context, name string) (string, error) {
+	first, err := a.ReadPassword(ctx, fmt.Sprintf("New password for user %s: ", name))
+	if err != nil {
+		return "", &command.UsageError{
+			Problem: fmt.Sprintf("no password: give --password-stdin, --password-file or --generate (%v)", err),
+		}
+	}
+	again, err := a.ReadPassword(ctx, "The same again: ")
+	if err != nil {
+		return "", err
+	}
+	if first != again {
+		return "", errors.New("the two passwords differ; nothing was changed")
+	}
+	return first, nil
+}
+
+func (a *app) userAdd(tenant *string) *cobra.Command {
+	var p passwordFlags
+	var roles []string
+	c := a.formatFlag(&cobra.Command{
+		Use: "add NAME", Short: "Add a user", Args: cobra.ExactArgs(1),
+		Example: "  ats-auth-server user add marco --generate\n  ats-auth-server user add admin --role admin --password-file admin.txt",
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.with(c.Context(), func(s *server.Server) error {
+				password, err := a.readPassword(c.Context(), p, args[0])
+				if err != nil {
+					return err
+				}
+				u := store.User{Tenant: *tenant, Name: args[0], Roles: roles}
+				if err := s.AddUser(c.Context(), u, password); err != nil {
+					return err
+				}
+				a.say("user %s added", args[0])
+				return a.answerGenerated(p, args[0], password)
+			})
+		},
+	})
+	p.add(c)
+	c.Flags().StringArrayVar(&roles, "role", nil, "give the user a `ROLE`: admin or auditor")
+	return c
+}
+
+// answerGenerated prints a password that was made, the only time.
+func (a *app) answerGenerated(p passwordFlags, name string, password token.Secret) error {
+	object := map[string]string{"name": name}
+	table := ""
+	if p.generate {
+		object["password"] = password.Reveal()
+		table = password.Reveal() + "\n"
+	}
+	return a.answer(object, table)
+}
+
+func (a *app) userPasswd(tenant *string) *cobra.Command {
+	var p passwordFlags
+	var keep bool
+	c := a.formatFlag(&cobra.Command{
+		Use: "passwd NAME", Short: "Change a password; the user's tokens and logins are void then", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.with(c.Context(), func(s *server.Server) error {
+				if _, err := s.User(c.Context(), *tenant, args[0]); err != nil {
+					return err
+				}
+				password, err := a.readPassword(c.Context(), p, args[0])
+				if err != nil {
+					return err
+				}
+				if err := s.SetPassword(c.Context(), *tenant, args[0], password, keep); err != nil {
+					return err
+				}
+				if keep {
+					a.say("password of %s changed; tokens and logins stay good", args[0])
+				} else {
+					a.say("password of %s changed; all the user's tokens and logins are void", args[0])
+				}
+				return a.answerGenerated(p, args[0], password)
+			})
+		},
+	})
+	p.add(c)
+	c.Flags().BoolVar(&keep, "keep-tokens", false, "spare the user's tokens and logins")
+	return c
+}
+
+// userChange is a command that does one thing to a user.
+func (a *app) userChange(use, short, done string, change func(context.Context, *server.Server, string) error) *cobra.Command {
+	return a.formatFlag(&cobra.Command{
+		Use: use, Short: short, Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.with(c.Context(), func(s *server.Server) error {
+				if err := change(c.Context(), s, args[0]); err != nil {
+					return err
+				}
+				a.say(done, args[0])
+				return a.answer(map[string]string{"name": args[0]}, "")
+			})
+		},
+	})
+}
+
+// userView is what is shown of a user.
+type userView struct {
+	Name     string   `json:"name"`
+	Tenant   string   `json:"tenant"`
+	Roles    []string `json:"roles"`
+	Disabled bool     `json:"disabled"`
+	Created  string   `json:"created_at"`
+	Updated  string   `json:"updated_at"`
+}
+
+func viewUser(u store.User) userView {
+	return userView{u.Name, u.Tenant, append([]string{}, u.Roles...), u.Disabled, stamp(u.CreatedAt), stamp(u.UpdatedAt)}
+}
+
+func stamp(microseconds int64) string {
+	if microseconds == 0 {
+		return ""
+	}
+	return time.UnixMicro(microseconds).UTC().Format(time.RFC3339)
+}
+
+func userTable(users []userView) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "NAME\tROLES\tSTATE\tCREATED")
+	for _, u := range users {
+		state := "enabled"
+		if u.Disabled {
+			state = "disabled"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, strings.Join(u.Roles, ","), state, u.Created)
+	}
+	w.Flush()
+	return b.String()
+}
+
+func (a *app) userList(tenant *string) *cobra.Command {
+	return a.formatFlag(&cobra.Command{
+		Use: "list", Short: "List the users",
+		RunE: func(c *cobra.Command, _ []string) error {
+			return a.with(c.Context(), func(s *server.Server) error {
+				const page = 1000
+				views := []userView{}
+				for after := ""; ; {
+					users, err := s.ListUsers(c.Context(), *tenant, after, page)
+					if err != nil {
+						return err
+					}
+					for _, u := range users {
+						views = append(views, viewUser(u))
+						after = u.Name
+					}
+					if len(users) < page {
+						return a.answer(views, userTable(views))
+					}
+				}
+			})
+		},
+	})
+}
+
+func (a *app) userShow(tenant *string) *cobra.Command {
+	return a.formatFlag(&cobra.Command{
+		Use: "show NAME", Short: "Show a user", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return a.with(c.Context(), func(s *server.Server) error {
+				u, err := s.User(c.Context(), *tenant, args[0])
+				if err != nil {
+					return err
+				}
+				v := viewUser(u)
+				return a.answer(v, userTable([]userView{v}))
+			})
+		},
+	})
+}
