@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -73,7 +74,10 @@ var fakes = map[string]http.HandlerFunc{
 	"redirect": func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "http://127.0.0.1:1/elsewhere", http.StatusTemporaryRedirect)
 	},
-	"slow": func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+	"slow": func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // only then is the end of the client seen
+		<-r.Context().Done()
+	},
 	"tls":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 	"throttled": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "600")
