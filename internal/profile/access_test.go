@@ -167,6 +167,23 @@ func TestAPipeInTheCurrentDirectoryIsRefused(t *testing.T) {
 	}
 }
 
+func TestAConfigMayComeFromADescriptor(t *testing.T) {
+	r, wr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := wr.WriteString("[client]\njwt_secret = s3cret\n"); err != nil {
+		t.Fatal(err)
+	}
+	wr.Close()
+	w := newWorld(t)
+	w.config.Flags["config"] = descriptorName(r)
+	if got := w.load().Value("jwt_secret").Reveal(); got != "s3cret" {
+		t.Fatalf("secret %q", got)
+	}
+}
+
 func TestASecretFileLosesOneTrailingNewline(t *testing.T) {
 	for text, want := range map[string]string{
 		"s": "s", "s\n": "s", "s\r\n": "s", "s\n\n": "s\n", "s\r": "s\r", " s \n": " s ", "a\nb\n": "a\nb", "\n\n": "\n", "\xff\x00\n": "\xff\x00",
