@@ -39,7 +39,7 @@ var mayImport = map[string][]string{
 	"internal/profile":             {"internal/inifile"},
 	"internal/terminal":            {},
 	"internal/command":             {},
-	"internal/cli":                 {"pkg/token", "pkg/client", "pkg/verifier", "internal/command", "internal/profile", "internal/terminal"},
+	"internal/cli":                 {"pkg/token", "pkg/client", "pkg/verifier", "internal/command", "internal/inifile", "internal/profile", "internal/terminal"},
 	"internal/daemon":              {"pkg/token", "pkg/server", "pkg/store", "pkg/store/memory", "pkg/store/sqlite", "pkg/verifier", "internal/command", "internal/inifile"},
 }
 

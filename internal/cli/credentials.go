@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/internal/terminal"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -52,23 +53,21 @@ func (a *app) givenPassword(ctx context.Context) (string, error) {
 	if a.flags.passwordStdin {
 		return a.passwordFromStdin()
 	}
-	value := a.profile.Value("password")
-	file := a.profile.Value("password_file")
-	switch {
-	case !file.IsZero() && file.Origin() >= value.Origin():
-		return profile.ReadSecretFile(file.Reveal())
-	case !value.IsZero():
-		if value.Origin() == profile.Flag {
-			a.warn("--password can be seen by other users of this machine; --password-stdin and --password-file cannot")
-		}
-		return value.Reveal(), nil
-	case !file.IsZero():
-		return profile.ReadSecretFile(file.Reveal())
+	name := a.profile.Strongest("password_file", "password", "password_command")
+	if name == "" {
+		return "", nil
 	}
-	if command := a.profile.Value("password_command"); !command.IsZero() {
-		return profile.RunPasswordCommand(ctx, command.Reveal(), a.Environ, a.Stderr)
+	value := a.profile.Value(name)
+	switch name {
+	case "password_file":
+		return inifile.ReadSecretFile(value.Reveal())
+	case "password_command":
+		return profile.RunPasswordCommand(ctx, value.Reveal(), a.Environ, a.Stderr)
 	}
-	return "", nil
+	if value.Origin() == profile.Flag {
+		a.warn("--password can be seen by other users of this machine; --password-stdin and --password-file cannot")
+	}
+	return value.Reveal(), nil
 }
 
 // passwordFromStdin reads all of standard input, less one newline.

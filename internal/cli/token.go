@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -88,7 +89,7 @@ func (a *app) judge(adjust func(*verifier.Config)) (*verifier.Verifier, error) {
 func (a *app) signingSecret() (token.Secret, error) {
 	switch name := a.profile.Strongest("jwt_secret_file", "jwt_secret"); name {
 	case "jwt_secret_file":
-		text, err := profile.ReadSecretFile(a.profile.Value(name).Reveal())
+		text, err := inifile.ReadSecretFile(a.profile.Value(name).Reveal())
 		return token.NewPassword(text), err
 	case "jwt_secret":
 		return token.NewPassword(a.profile.Value(name).Reveal()), nil

@@ -52,7 +52,7 @@ func ReadSecretFile(path string) (string, error) {
 // handedOver reports whether the name stands for a descriptor that whoever
 // started the process had opened.
 func handedOver(path string) bool {
-	dir, _ := filepath.Split(filepath.Clean(path))
+	dir, _ := filepath.Split(path)
 	return dir == "/dev/fd/" || dir == "/proc/self/fd/" || path == "/dev/stdin"
 }
 

@@ -15,15 +15,15 @@ type Error struct {
 	Problem string
 	// Hint is a command that mends it, quoted for a POSIX shell; often empty.
 	Hint string
-
-	cause error
+	// Cause is what the operating system said; may be nil.
+	Cause error
 }
 
 // Error returns the problem.
 func (e *Error) Error() string { return e.Problem }
 
 // Unwrap returns what the operating system said, or nil.
-func (e *Error) Unwrap() error { return e.cause }
+func (e *Error) Unwrap() error { return e.Cause }
 
 // FileError tells what happened to a file, without naming it twice.
 func FileError(name string, err error) *Error {
@@ -32,7 +32,7 @@ func FileError(name string, err error) *Error {
 	if errors.As(err, &path) {
 		reason = path.Err
 	}
-	return &Error{Problem: fmt.Sprintf("%s: %v", ShowName(name), reason), cause: err}
+	return &Error{Problem: fmt.Sprintf("%s: %v", ShowName(name), reason), Cause: err}
 }
 
 // ShowName prints a file's name so that it cannot move the cursor.

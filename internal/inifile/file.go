@@ -202,11 +202,11 @@ func (s *scanner) unknownKey(key string) error {
 }
 
 // isName reports whether a text is too short and plain to be more than a name.
-func isName(text string) bool { return len(text) <= 32 && isPlain(text) }
+func isName(text string) bool { return len(text) <= 32 && IsPlain(text) }
 
-// isPlain reports whether a text begins with a letter or digit and goes on with
+// IsPlain reports whether a text begins with a letter or digit and goes on with
 // those, dots, dashes, underscores and blanks.
-func isPlain(text string) bool {
+func IsPlain(text string) bool {
 	odd := func(r rune) bool {
 		return r > '~' || !(unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._- ", r))
 	}

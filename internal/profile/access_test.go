@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
 // nobody is a user who is neither root nor, in any likelihood, running tests.
@@ -95,25 +97,10 @@ func TestAForeignConfigIsRefused(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			e = refusal(t, checkOwner("ats-auth-client.ini", info, os.Geteuid()+1))
+			e = refusal(t, inifile.CheckOwner("ats-auth-client.ini", info, os.Geteuid()+1))
 		}
 		if !strings.HasPrefix(e.Problem, "ats-auth-client.ini belongs to another user (uid ") || !strings.HasPrefix(e.Hint, "sudo chown ") {
 			t.Fatalf("%s (%s)", e.Problem, e.Hint)
-		}
-	}
-}
-
-func TestRootsFilesAndMineAreBelieved(t *testing.T) {
-	info, err := os.Stat("/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if uid, known := owner(info); !known || uid != 0 {
-		t.Fatalf("/ belongs to %d (%v)", uid, known)
-	}
-	for _, me := range []int{0, 1000} {
-		if err := checkOwner("/", info, me); err != nil {
-			t.Errorf("uid %d: %v", me, err)
 		}
 	}
 }
@@ -129,7 +116,7 @@ func TestAForeignLinkInTheCurrentDirectoryIsRefused(t *testing.T) {
 		t.Fatalf("my own link: user %q", got)
 	}
 	if !chownToNobody(t, link) {
-		return // checkLink is checkOwner, which TestAForeignConfigIsRefused tries without root
+		return // checkLink is inifile.CheckOwner, which TestAForeignConfigIsRefused tries without root
 	}
 	if e := w.refusal(); !strings.Contains(e.Problem, "belongs to another user") {
 		t.Fatal(e.Problem)
@@ -181,87 +168,5 @@ func TestAConfigMayComeFromADescriptor(t *testing.T) {
 	w.config.Flags["config"] = descriptorName(r)
 	if got := w.load().Value("jwt_secret").Reveal(); got != "s3cret" {
 		t.Fatalf("secret %q", got)
-	}
-}
-
-func TestASecretFileLosesOneTrailingNewline(t *testing.T) {
-	for text, want := range map[string]string{
-		"s": "s", "s\n": "s", "s\r\n": "s", "s\n\n": "s\n", "s\r": "s\r", " s \n": " s ", "a\nb\n": "a\nb", "\n\n": "\n", "\xff\x00\n": "\xff\x00",
-	} {
-		w := newWorld(t)
-		got, err := ReadSecretFile(w.write("secret", text))
-		if err != nil || got != want {
-			t.Errorf("%q became %q, %v", text, got, err)
-		}
-	}
-}
-
-func TestASecretFileThatIsEmptyOrTooLongIsRefused(t *testing.T) {
-	w := newWorld(t)
-	for text, want := range map[string]string{"": "is empty", "\n": "is empty", "\r\n": "is empty", strings.Repeat("x", maxSecret+1): "is longer than 65536 bytes"} {
-		_, err := ReadSecretFile(w.write("secret", text))
-		if err == nil || !strings.HasSuffix(refusal(t, err).Problem, want) {
-			t.Errorf("%d bytes: %v", len(text), err)
-		}
-	}
-	if got, err := ReadSecretFile(w.write("secret", strings.Repeat("x", maxSecret))); err != nil || len(got) != maxSecret {
-		t.Errorf("the largest: %d bytes, %v", len(got), err)
-	}
-	for name, want := range map[string]string{w.work: "is a directory", filepath.Join(w.work, "missing"): "no such file or directory"} {
-		_, err := ReadSecretFile(name)
-		if err == nil || !strings.HasSuffix(refusal(t, err).Problem, want) {
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestASecretFileThatOthersMayReadOrChangeIsRefused(t *testing.T) {
-	for _, mode := range []os.FileMode{0o640, 0o604, 0o620, 0o602, 0o644} {
-		w := newWorld(t)
-		path := w.write("secret", "hunter2\n")
-		w.chmod(path, mode)
-		_, err := ReadSecretFile(path)
-		if err == nil {
-			t.Errorf("%04o was taken", mode)
-			continue
-		}
-		if e := refusal(t, err); e.Hint != "chmod 600 "+path || strings.Contains(e.Problem, "hunter2") {
-			t.Errorf("%04o: %s (%s)", mode, e.Problem, e.Hint)
-		}
-	}
-	w := newWorld(t)
-	if path := w.write("secret", "hunter2\n"); chownToNobody(t, path) {
-		if _, err := ReadSecretFile(path); err == nil || !strings.Contains(err.Error(), "belongs to another user") {
-			t.Errorf("foreign: %v", err)
-		}
-	}
-}
-
-func TestASecretMayComeFromAPipeOrAnOpenDescriptor(t *testing.T) {
-	w := newWorld(t)
-	path := w.write("shared", "handed over\n")
-	w.chmod(path, 0o644)
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if got, err := ReadSecretFile(descriptorName(f)); err != nil || got != "handed over" {
-		t.Errorf("descriptor: %q, %v", got, err)
-	}
-	fifo := filepath.Join(w.work, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o666); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		if err := os.WriteFile(fifo, []byte("piped\n"), 0); err != nil {
-			t.Error(err)
-		}
-	}()
-	if got, err := ReadSecretFile(fifo); err != nil || got != "piped" {
-		t.Errorf("pipe: %q, %v", got, err)
-	}
-	if handedOver("/dev/fd/../../etc/passwd") || handedOver("/dev/fd/3/x") {
-		t.Error("a name that only begins like a descriptor counts as one")
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"io"
 	"os/exec"
 	"time"
+
+	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
 // commandGrace is how long a command's output may stay open after the command
@@ -25,7 +27,7 @@ const commandGrace = 3 * time.Second
 func RunPasswordCommand(ctx context.Context, command string, env []string, stderr io.Writer) (string, error) {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
-	out := boundedBuffer{room: maxSecret, overflow: stop}
+	out := boundedBuffer{room: inifile.MaxSecret, overflow: stop}
 	cmd := shell(running, command)
 	cmd.Env = append([]string{}, env...) // never nil, which would mean our own
 	cmd.Stdout, cmd.Stderr = &out, stderr
@@ -33,7 +35,7 @@ func RunPasswordCommand(ctx context.Context, command string, env []string, stder
 	if err := cmd.Run(); err != nil {
 		return "", commandError(ctx, err, out.full)
 	}
-	password := dropNewline(out.held.String())
+	password := inifile.DropNewline(out.held.String())
 	if password == "" {
 		return "", &Error{Problem: "password_command printed nothing"}
 	}
@@ -45,13 +47,13 @@ func commandError(ctx context.Context, err error, full bool) error {
 	var exit *exec.ExitError
 	switch {
 	case full:
-		return &Error{Problem: fmt.Sprintf("password_command printed more than %d bytes", maxSecret)}
+		return &Error{Problem: fmt.Sprintf("password_command printed more than %d bytes", inifile.MaxSecret)}
 	case ctx.Err() != nil:
 		return fmt.Errorf("password_command: %w", ctx.Err())
 	case errors.As(err, &exit):
-		return &Error{Problem: "password_command ended with " + exit.String(), cause: err}
+		return &Error{Problem: "password_command ended with " + exit.String(), Cause: err}
 	}
-	return &Error{Problem: fmt.Sprintf("password_command: %v", err), cause: err}
+	return &Error{Problem: fmt.Sprintf("password_command: %v", err), Cause: err}
 }
 
 // boundedBuffer takes no more than it has room for.

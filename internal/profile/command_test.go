@@ -6,10 +6,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os/exec"
-	"strings"
 	"testing"
 	"time"
 )
@@ -77,21 +74,5 @@ func TestAPasswordCommandEndsWithTheContext(t *testing.T) {
 	}
 	if took := time.Since(start); took > 30*time.Second {
 		t.Fatalf("it took %v", took)
-	}
-}
-
-func TestNamesInHintsAreSafeToPaste(t *testing.T) {
-	for _, name := range []string{"plain.ini", "a b", "it's", "$(touch x)", "`x`", "-rf", "a;b", "a\nb", "\x1b[31m", "*", "", "~", "ü", `\`, "a'\nb\\", "#x", "!x", "a=b"} {
-		out, err := exec.Command("bash", "-c", "printf %s "+shellQuote(name)).Output()
-		if err != nil {
-			t.Errorf("%q: %v", name, err)
-			continue
-		}
-		if got := strings.TrimPrefix(string(out), "./"); got != name {
-			t.Errorf("%q quoted as %s is read as %q", name, shellQuote(name), got)
-		}
-		if shown := shellQuote(name) + showName(name); strings.ContainsAny(shown, "\n\x1b") {
-			t.Errorf("%q is shown with a control character", fmt.Sprintf("%q", shown))
-		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
 // DefaultName is the profile in use when none is named.
@@ -80,7 +82,7 @@ func Load(config Config) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Profile{Name: r.profile, File: file.name, values: values}, nil
+	return &Profile{Name: r.profile, File: file.Name, values: values}, nil
 }
 
 // Value returns the value in force of the named setting; the zero Value when
@@ -148,12 +150,12 @@ const profileNameRule = "a profile's name is letters, digits, dots, dashes and u
 
 // isProfileName keeps a profile from naming a directory elsewhere.
 func isProfileName(name string) bool {
-	return len(name) <= 64 && isPlain(name) && !strings.Contains(name, " ")
+	return len(name) <= 64 && inifile.IsPlain(name) && !strings.Contains(name, " ")
 }
 
 // unknownProfile says what there is instead.
 func unknownProfile(name string, known []string) error {
 	slices.Sort(known)
 	known = slices.Compact(known)
-	return &Error{Problem: fmt.Sprintf("no profile is called %q, there is: %s%s", name, strings.Join(known, ", "), didYouMean(name, known))}
+	return &Error{Problem: fmt.Sprintf("no profile is called %q, there is: %s%s", name, strings.Join(known, ", "), inifile.DidYouMean(name, known))}
 }

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
 // cipherTrust is the one dialect that variables of its own belong to.
@@ -71,8 +73,8 @@ func (r *resolver) candidates(s Setting) []Value {
 		section string
 		origin  Origin
 	}{{profilePrefix + r.profile, FileProfile}, {s.Section, File}} {
-		if text := r.file.sections[place.section][s.Key]; text != "" {
-			add(r.locateInFile(s, text), place.origin, fmt.Sprintf("%s: [%s] %s", showName(r.file.name), place.section, s.Key))
+		if text, _ := r.file.Value(place.section, s.Key); text != "" {
+			add(r.locateInFile(s, text), place.origin, fmt.Sprintf("%s: [%s] %s", inifile.ShowName(r.file.Name), place.section, s.Key))
 		}
 	}
 	if text, source := r.fallback(s); text != "" {

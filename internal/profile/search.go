@@ -3,11 +3,12 @@ package profile
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
 // maxFile bounds the ini file, in bytes.
@@ -43,9 +44,9 @@ func (r *resolver) findFile() (place, error) {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR):
 			continue
 		case err != nil:
-			return place{}, fileError(p.name, err)
+			return place{}, inifile.FileError(p.name, err)
 		case !info.Mode().IsRegular(): // opening a pipe would wait for ever
-			return place{}, &Error{Problem: showName(p.name) + " is not a regular file"}
+			return place{}, &Error{Problem: inifile.ShowName(p.name) + " is not a regular file"}
 		}
 		return p, nil
 	}
@@ -72,7 +73,7 @@ func (p place) mustExist() error {
 		return &Error{Problem: p.named + " names no file"}
 	}
 	if _, err := os.Stat(p.path); errors.Is(err, fs.ErrNotExist) {
-		return &Error{Problem: fmt.Sprintf("%s, named by %s, does not exist", showName(p.name), p.named), cause: err}
+		return &Error{Problem: fmt.Sprintf("%s, named by %s, does not exist", inifile.ShowName(p.name), p.named), Cause: err}
 	}
 	return nil
 }
@@ -120,12 +121,12 @@ func (p place) document() (document, error) {
 	}
 	d.dir = filepath.Dir(p.path)
 	if d.holdsSecret() && info.Mode().IsRegular() {
-		if err := checkReadable(p.name, info); err != nil {
+		if err := inifile.CheckReadable(p.name, info); err != nil {
 			return document{}, err
 		}
 	}
-	if p.local && d.holds("password_command") {
-		return document{}, &Error{Problem: showName(p.name) + ": password_command is refused in a file found in the current directory, which may have come with somebody else's repository; it must come from --config, ATS_AUTH_CONFIG, XDG_CONFIG_HOME or /etc"}
+	if p.local && d.Holds("password_command") {
+		return document{}, &Error{Problem: inifile.ShowName(p.name) + ": password_command is refused in a file found in the current directory, which may have come with somebody else's repository; it must come from --config, ATS_AUTH_CONFIG, XDG_CONFIG_HOME or /etc"}
 	}
 	return d, nil
 }
@@ -137,17 +138,17 @@ func (p place) read() ([]byte, fs.FileInfo, error) {
 	}
 	f, err := os.Open(p.path)
 	if err != nil {
-		return nil, nil, fileError(p.name, err)
+		return nil, nil, inifile.FileError(p.name, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, nil, fileError(p.name, err)
+		return nil, nil, inifile.FileError(p.name, err)
 	}
-	if err := checkFile(p.name, info); err != nil {
+	if err := inifile.CheckFile(p.name, info); err != nil {
 		return nil, nil, err
 	}
-	data, err := readBounded(f, p.name, maxFile)
+	data, err := inifile.ReadBounded(f, p.name, maxFile)
 	return data, info, err
 }
 
@@ -159,19 +160,7 @@ func (p place) checkLink() error {
 	}
 	info, err := os.Lstat(p.path)
 	if err != nil {
-		return fileError(p.name, err)
+		return inifile.FileError(p.name, err)
 	}
-	return checkOwner(p.name, info, os.Geteuid())
-}
-
-// readBounded reads all there is, up to a limit in bytes.
-func readBounded(r io.Reader, name string, limit int) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
-	if err != nil {
-		return nil, fileError(name, err)
-	}
-	if len(data) > limit {
-		return nil, &Error{Problem: fmt.Sprintf("%s is longer than %d bytes", showName(name), limit)}
-	}
-	return data, nil
+	return inifile.CheckOwner(p.name, info, os.Geteuid())
 }

@@ -47,7 +47,7 @@ func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Re
 	switch {
 	case want.Refresh && set.RefreshToken.IsZero():
 		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server issues no refresh tokens")
-	case (want.TTL != 0 || want.Scope != "") && set.ExpiresIn == 0:
+	case (want.TTL != 0 || want.Scope != "") && set.ExpiresAt.IsZero():
 		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server takes no wishes for a lifetime or a scope")
 	}
 	return set, nil
