@@ -36,6 +36,7 @@ type flags struct {
 
 func (a *app) root() *cobra.Command {
 	cobra.EnableCommandSorting = false
+	var version bool
 	root := &cobra.Command{
 		Use:   "ats-auth",
 		Short: "Obtain, inspect, verify and revoke authentication tokens",
@@ -44,14 +45,20 @@ func (a *app) root() *cobra.Command {
 Results go to stdout, everything else to stderr: TOKEN=$(ats-auth token create)
 works. Settings come from flags, the environment and an ini file, in that order;
 see "ats-auth help environment".`,
-		Version:           a.Version,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if version {
+				return a.printVersion()
+			}
+			return c.Help()
+		},
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
 	}
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
-	root.SetVersionTemplate("ats-auth {{.Version}}\n")
+	// cobra's own flag prints by a template, and what links text/template keeps
+	// every method of every type in the binary.
+	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root.PersistentFlags())
 	root.AddCommand(a.tokenCommand(), a.completionCommand(), a.versionCommand())
 	root.SetHelpCommand(a.helpCommand(root))
@@ -139,11 +146,13 @@ func (a *app) begin() error {
 func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(a.Stdout, "ats-auth %s\n", a.Version)
-			return err
-		},
+		RunE: func(*cobra.Command, []string) error { return a.printVersion() },
 	}
+}
+
+func (a *app) printVersion() error {
+	_, err := fmt.Fprintf(a.Stdout, "ats-auth %s\n", a.Version)
+	return err
 }
 
 func (a *app) completionCommand() *cobra.Command {

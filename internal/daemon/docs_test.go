@@ -1,0 +1,44 @@
+package daemon
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+)
+
+var update = flag.Bool("update", false, "write the page instead of comparing it")
+
+// TestTheDocsSayWhatTheServerReads keeps docs/configuration.md true.
+func TestTheDocsSayWhatTheServerReads(t *testing.T) {
+	a := &app{Env: Env{Version: "VERSION"}}
+	var b strings.Builder
+	b.WriteString("# Configuration of ats-auth-server\n\nMade from the code by `make docs`. The client's settings are in [cli.md](cli.md), under \"help environment\".\n\n" +
+		"The file is `--config`, else the first there is of `$XDG_CONFIG_HOME/ats-auth-server/server.ini` and\n`/etc/ats-auth-server/server.ini`; none is fine. A variable of the environment goes before it. Lifetimes are\nseconds, or a number with `s`, `m`, `h`, `d` or `w`. `ats-auth-server --print-config` shows every key, its value\nand where it came from.\n")
+	section := ""
+	for _, s := range settings() {
+		if s.section != section {
+			section = s.section
+			fmt.Fprintf(&b, "\n## [%s]\n\n| key | default | meaning | variable |\n|---|---|---|---|\n", section)
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s | `%s` |\n", s.key, s.fallback, strings.ReplaceAll(s.help, "|", `\|`), s.variable())
+	}
+	b.WriteString("\n# Commands of ats-auth-server\n\n" + command.Markdown(a.root()))
+	page := filepath.Join("..", "..", "docs", "configuration.md")
+	if *update {
+		if err := os.WriteFile(page, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) != b.String() {
+		t.Error("docs/configuration.md is not what the code says: make docs")
+	}
+}
