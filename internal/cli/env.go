@@ -34,7 +34,8 @@ type Env struct {
 
 // Run runs one command line and returns its exit code.
 func Run(ctx context.Context, env Env) int {
-	a := &app{Env: env}
+	a := &app{Env: env, terminalStdin: env.Interactive(env.Stdin)}
+	a.Stdin = &interruptible{ctx: ctx, from: env.Stdin}
 	defer a.closeLog()
 	err := command.Execute(ctx, a.root(), env.Args[1:])
 	if ctx.Err() != nil && err != nil {

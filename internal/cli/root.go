@@ -17,10 +17,11 @@ import (
 // app is one run of the command line.
 type app struct {
 	Env
-	flags   flags
-	set     map[string]string // settings given as flags
-	profile *profile.Profile
-	log     *os.File
+	flags    flags
+	settings []profile.Setting
+	set      map[string]string // settings given as flags
+	profile  *profile.Profile
+	log      *os.File
 }
 
 type flags struct {
@@ -88,7 +89,10 @@ func (a *app) settingFlags(f *pflag.FlagSet, names ...string) {
 	if a.set == nil {
 		a.set = make(map[string]string)
 	}
-	for _, s := range profile.Settings() {
+	if a.settings == nil {
+		a.settings = profile.Settings()
+	}
+	for _, s := range a.settings {
 		if !slices.Contains(names, s.Name) || s.Flag == "" {
 			continue
 		}

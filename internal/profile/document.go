@@ -53,5 +53,5 @@ func (d document) profiles() []string {
 
 // holdsSecret reports whether any section gives a secret a value.
 func (d document) holdsSecret() bool {
-	return slices.ContainsFunc(Settings(), func(s Setting) bool { return s.Secret && d.Holds(s.Key) })
+	return slices.ContainsFunc(table(), func(s Setting) bool { return s.Secret && d.Holds(s.Key) })
 }

@@ -34,7 +34,7 @@ func (r *resolver) resolve() (map[string][]Value, error) {
 	}
 	r.dialect = dialect.Reveal()
 	values := make(map[string][]Value)
-	for _, s := range Settings() {
+	for _, s := range table() {
 		all := r.candidates(s)
 		if len(all) > 0 {
 			if err := s.check(all[0]); err != nil {

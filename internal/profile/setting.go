@@ -1,6 +1,10 @@
 package profile
 
-import "strings"
+import (
+	"slices"
+	"strings"
+	"sync"
+)
 
 // Kind says what a setting's text means.
 type Kind int
@@ -40,9 +44,12 @@ type Setting struct {
 }
 
 // Settings returns the whole table, in the order of its pages.
-func Settings() []Setting {
-	return append(append(connection(), identity()...), append(judging(), behaviour()...)...)
-}
+func Settings() []Setting { return slices.Clone(table()) }
+
+// table is made once: a command line looks at it many times.
+var table = sync.OnceValue(func() []Setting {
+	return slices.Concat(connection(), identity(), judging(), behaviour())
+})
 
 // connection is the rows about which server and how to reach it.
 func connection() []Setting {
@@ -178,7 +185,7 @@ func behaviour() []Setting {
 
 // settingNamed finds a row.
 func settingNamed(name string) (Setting, bool) {
-	for _, s := range Settings() {
+	for _, s := range table() {
 		if s.Name == name {
 			return s, true
 		}
@@ -194,7 +201,7 @@ func settingsOf(section string) map[string]Setting {
 		return nil
 	}
 	rows := make(map[string]Setting)
-	for _, s := range Settings() {
+	for _, s := range table() {
 		if s.Key != "" && (isProfile || s.Section == section) {
 			rows[s.Key] = s
 		}
