@@ -82,28 +82,29 @@ func New(c Config) (*Client, error) {
 	if !ok {
 		return nil, fmt.Errorf("dialect %q is not one of %s", c.Dialect, strings.Join(Dialects(), ", "))
 	}
-	exchange, err := newExchange(c, u)
+	courier, err := newCourier(c, u)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{speaker: speak(exchange), url: u}, nil
+	return &Client{speaker: speak(courier.carry), url: u}, nil
 }
 
+// parseURL never says a text back in which a password may stand.
 func parseURL(text string) (*url.URL, error) {
 	u, err := url.Parse(text)
 	switch {
 	case text == "":
 		return nil, errors.New("no server URL")
-	case err != nil:
+	case err != nil && !strings.Contains(text, "@"):
 		return nil, fmt.Errorf("server URL: %w", urlProblem(err))
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return nil, fmt.Errorf("server URL %q does not begin with http:// or https:// and a name", u.Redacted())
-	case u.User != nil:
+	case err != nil || u.User != nil || strings.Contains(u.Opaque, "@"):
 		return nil, errors.New("server URL: a user or password does not belong in it")
-	case u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("server URL %q: neither ? nor # belongs in it", u.Scheme+"://"+u.Host+u.Path)
+	case strings.ContainsAny(text, "?#"):
+		return nil, errors.New("server URL: neither ? nor # belongs in it")
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return nil, fmt.Errorf("server URL %q does not begin with http:// or https:// and a name", text)
 	}
-	u.Path = strings.TrimRight(u.Path, "/")
+	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
 	return u, nil
 }
 

@@ -2,14 +2,9 @@ package client
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -26,37 +21,60 @@ const (
 	maxWait    = 5 * time.Second // a longer Retry-After is not waited for
 )
 
-// newExchange is the only place that knows resty.
-func newExchange(c Config, u *url.URL) (dialect.Exchange, error) {
+// courier carries messages to one service. It is all that knows resty.
+type courier struct {
+	client *resty.Client
+	tracer tracer
+	wait   func(ctx context.Context, d time.Duration) error
+}
+
+func newCourier(c Config, u *url.URL) (*courier, error) {
 	if c.Timeout == 0 {
 		c.Timeout = 30 * time.Second
 	}
 	if c.UserAgent == "" {
 		c.UserAgent = "ats-auth"
 	}
-	tlsConfig, err := newTLS(c)
+	transport, err := newTransport(c)
 	if err != nil {
 		return nil, err
 	}
-	r := resty.New().
+	bare := &http.Client{
+		Transport: transport,
+		Timeout:   c.Timeout,
+		// A password is never sent on to where an answer points.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	r := resty.NewWithClient(bare).
 		SetBaseURL(u.String()).
-		SetTimeout(c.Timeout).
-		SetTLSClientConfig(tlsConfig).
 		SetHeader("User-Agent", c.UserAgent).
 		SetResponseBodyLimit(maxAnswer).
 		SetDisableWarn(true).
-		SetLogger(silent{}).
-		// A password is never sent on to where an answer points.
-		SetRedirectPolicy(resty.RedirectPolicyFunc(func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse })).
-		SetRetryCount(maxRetries).
-		SetRetryMaxWaitTime(maxWait).
-		AddRetryCondition(worthRetrying).
-		SetRetryAfter(func(_ *resty.Client, r *resty.Response) (time.Duration, error) { return retryAfter(r), nil })
-	return func(ctx context.Context, m dialect.Message) (dialect.Reply, error) { return exchange(ctx, r, c, m) }, nil
+		SetLogger(silent{})
+	return &courier{client: r, tracer: newTracer(c), wait: wait}, nil
 }
 
-func exchange(ctx context.Context, client *resty.Client, c Config, m dialect.Message) (dialect.Reply, error) {
-	r := client.R().SetContext(ctx)
+// carry sends a message, and sends it again when the service asks to wait for a
+// moment.
+func (c *courier) carry(ctx context.Context, m dialect.Message) (dialect.Reply, error) {
+	if err := sendable(m); err != nil {
+		return dialect.Reply{}, err
+	}
+	tracer := c.tracer.of(m)
+	for try := 0; ; try++ {
+		reply, err := c.once(ctx, m, tracer)
+		pause := retryAfter(reply)
+		if err != nil || pause == 0 || try == maxRetries {
+			return reply, err
+		}
+		if err := c.wait(ctx, pause); err != nil {
+			return dialect.Reply{}, problem(err, false)
+		}
+	}
+}
+
+func (c *courier) once(ctx context.Context, m dialect.Message, tracer tracer) (dialect.Reply, error) {
+	r := c.client.R().SetContext(ctx)
 	for name, values := range m.Header {
 		r.Header[name] = values
 	}
@@ -66,12 +84,11 @@ func exchange(ctx context.Context, client *resty.Client, c Config, m dialect.Mes
 	if m.JSON != nil {
 		r.SetHeader("Content-Type", "application/json").SetBody(m.JSON)
 	}
-	tracer := newTracer(c)
-	tracer.request(m, client.BaseURL)
+	tracer.request(m, c.client.BaseURL)
 	started := time.Now()
 	response, err := r.Execute(m.Method, m.Path)
 	if err != nil {
-		err = unreachable(err)
+		err = problem(err, response != nil && response.RawResponse != nil)
 		tracer.failure(err)
 		return dialect.Reply{}, err
 	}
@@ -83,90 +100,49 @@ func exchange(ctx context.Context, client *resty.Client, c Config, m dialect.Mes
 	return reply, nil
 }
 
-func worthRetrying(r *resty.Response, err error) bool {
-	if err != nil || r == nil {
-		return false
+// sendable refuses what no header can carry, before net/http does so in words
+// that show it.
+func sendable(m dialect.Message) error {
+	if hasControl(m.Bearer.Reveal()) {
+		return token.Refuse(token.ErrMalformed, "malformed token: it holds control characters")
 	}
-	status := r.StatusCode()
-	return (status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable) && retryAfter(r) > 0
+	for name, values := range m.Header {
+		for _, v := range values {
+			if hasControl(v) {
+				return token.Refuse(token.ErrUnsupported, "the header %s cannot carry control characters", name)
+			}
+		}
+	}
+	return nil
 }
 
-// retryAfter is what a short Retry-After says; 0 is none, or too long.
-func retryAfter(r *resty.Response) time.Duration {
-	seconds, err := strconv.Atoi(r.Header().Get("Retry-After"))
-	if err != nil || seconds < 1 || time.Duration(seconds)*time.Second > maxWait {
+// hasControl reports what RFC 9110 section 5.5 forbids in a header's value.
+func hasControl(value string) bool {
+	return strings.ContainsFunc(value, func(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f })
+}
+
+// retryAfter is how long to wait before another try: what a short Retry-After
+// says; 0 is not at all.
+func retryAfter(r dialect.Reply) time.Duration {
+	if r.Status != http.StatusTooManyRequests && r.Status != http.StatusServiceUnavailable {
 		return 0
 	}
-	return time.Duration(seconds) * time.Second
+	seconds, err := strconv.ParseUint(r.Header.Get("Retry-After"), 10, 16)
+	if d := time.Duration(seconds) * time.Second; err == nil && d <= maxWait {
+		return d
+	}
+	return 0
 }
 
-// unreachable says in one sentence why no answer came. The URL is known to who
-// reads it.
-func unreachable(err error) error {
-	if errors.Is(err, resty.ErrResponseBodyTooLarge) {
-		return token.Refuse(token.ErrUnavailable, "the server's answer makes no sense: more than %d bytes", maxAnswer)
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("wait: %w", ctx.Err())
 	}
-	if errors.Is(err, context.Canceled) {
-		return err
-	}
-	var timeout net.Error
-	if errors.As(err, &timeout) && timeout.Timeout() {
-		return fmt.Errorf("%w: no answer in time", ErrUnreachable)
-	}
-	var e *url.Error
-	if errors.As(err, &e) {
-		err = e.Err
-	}
-	if notHTTP(err) {
-		return token.Refuse(token.ErrUnavailable, "the server's answer makes no sense: it is not HTTP")
-	}
-	var tlsAlert tls.AlertError
-	if isCertificate(err) || errors.As(err, &tlsAlert) {
-		return &CertificateError{err}
-	}
-	return fmt.Errorf("%w: %w", ErrUnreachable, err)
-}
-
-// CertificateError is an ErrUnreachable because of TLS: the certificate of the
-// server, or of the client, was not accepted.
-type CertificateError struct{ Reason error }
-
-func (e *CertificateError) Error() string { return ErrUnreachable.Error() + ": " + e.Reason.Error() }
-
-// Unwrap returns ErrUnreachable and the reason.
-func (e *CertificateError) Unwrap() []error { return []error{ErrUnreachable, e.Reason} }
-
-func isCertificate(err error) bool {
-	var verification *tls.CertificateVerificationError
-	var unknown x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	return errors.As(err, &verification) || errors.As(err, &unknown) || errors.As(err, &hostname) || errors.As(err, &invalid)
-}
-
-func newTLS(c Config) (*tls.Config, error) {
-	t := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: c.Insecure} //nolint:gosec // the user's own word
-	if c.CACert != "" {
-		pem, err := os.ReadFile(c.CACert)
-		if err != nil {
-			return nil, fmt.Errorf("cacert: %w", err)
-		}
-		t.RootCAs = x509.NewCertPool()
-		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("cacert: %s holds no certificate in PEM", c.CACert)
-		}
-	}
-	if (c.Cert == "") != (c.Key == "") {
-		return nil, errors.New("cert and key go together")
-	}
-	if c.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-		if err != nil {
-			return nil, fmt.Errorf("cert: %w", err)
-		}
-		t.Certificates = []tls.Certificate{pair}
-	}
-	return t, nil
 }
 
 // silent keeps resty from writing to the process's stderr.
@@ -175,7 +151,3 @@ type silent struct{}
 func (silent) Errorf(string, ...any) {}
 func (silent) Warnf(string, ...any)  {}
 func (silent) Debugf(string, ...any) {}
-
-// notHTTP recognises net/http's words for an answer that is no HTTP, for which
-// it has no type.
-func notHTTP(err error) bool { return strings.Contains(err.Error(), "malformed HTTP") }

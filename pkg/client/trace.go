@@ -1,10 +1,12 @@
 package client
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -15,18 +17,42 @@ import (
 
 // tracer tells an exchange line by line, without its secrets.
 type tracer struct {
-	say     func(string)
-	secrets bool
+	say    func(string) // nil: nobody listens
+	open   bool         // shows secrets
+	jwt    *regexp.Regexp
+	hidden []string // what was sent and must not come back in an answer either
 }
 
 func newTracer(c Config) tracer {
 	if c.Trace == nil {
-		c.Trace = func(string) {}
+		return tracer{}
 	}
-	return tracer{c.Trace, c.TraceSecrets}
+	return tracer{say: c.Trace, open: c.TraceSecrets, jwt: regexp.MustCompile(`(eyJ[\w-]+\.[\w-]+)\.[\w-]+`)}
+}
+
+// of knows the secrets of a message.
+func (t tracer) of(m dialect.Message) tracer {
+	if t.say == nil {
+		return t
+	}
+	t.hide(m.Bearer.Reveal())
+	if v, ok := t.decode(m.JSON); ok {
+		walk(v, func(value string) string { t.hide(value); return value }, func(value string) string { return value })
+	}
+	return t
+}
+
+// hide leaves out what is so short that it stands in any line.
+func (t *tracer) hide(secret string) {
+	if len(secret) >= 4 {
+		t.hidden = append(t.hidden, secret)
+	}
 }
 
 func (t tracer) request(m dialect.Message, base string) {
+	if t.say == nil {
+		return
+	}
 	t.say(fmt.Sprintf("> %s %s%s", m.Method, base, m.Path))
 	if !m.Bearer.IsZero() {
 		t.say("> Authorization: Bearer " + t.mask(m.Bearer.Reveal()))
@@ -41,6 +67,9 @@ func (t tracer) request(m dialect.Message, base string) {
 }
 
 func (t tracer) reply(r dialect.Reply, took time.Duration) {
+	if t.say == nil {
+		return
+	}
 	t.say(fmt.Sprintf("< %d %s (%s)", r.Status, http.StatusText(r.Status), took.Round(time.Millisecond)))
 	t.header("<", r.Header)
 	if len(r.Body) > 0 {
@@ -48,53 +77,74 @@ func (t tracer) reply(r dialect.Reply, took time.Duration) {
 	}
 }
 
-func (t tracer) failure(err error) { t.say("< " + err.Error()) }
+func (t tracer) failure(err error) {
+	if t.say != nil {
+		t.say("< " + t.scrub(err.Error()))
+	}
+}
 
-// quiet headers say nothing that helps, or hold secrets.
 func (t tracer) header(arrow string, h http.Header) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		value := strings.Join(h[name], ", ")
-		if name == "Set-Cookie" || name == "Cookie" || name == "Authorization" {
+		if secretName(name) {
 			value = t.mask(value)
 		}
-		t.say(fmt.Sprintf("%s %s: %q", arrow, name, value))
+		t.say(fmt.Sprintf("%s %s: %q", arrow, name, t.scrub(value)))
 	}
 }
 
 // body shows a JSON object with its secret members masked; of anything else
 // only the size, since nobody knows what it holds.
 func (t tracer) body(body []byte) string {
-	if t.secrets {
+	if t.open {
 		return fmt.Sprintf("%q", body)
 	}
-	var v map[string]any
-	if json.Unmarshal(body, &v) != nil {
-		return fmt.Sprintf("(%d bytes)", len(body))
+	if v, ok := t.decode(json.RawMessage(body)); ok {
+		var line bytes.Buffer
+		e := json.NewEncoder(&line)
+		e.SetEscapeHTML(false)
+		if e.Encode(walk(v, t.mask, t.scrub)) == nil {
+			return strings.TrimSuffix(line.String(), "\n")
+		}
 	}
-	shown, err := json.Marshal(t.maskMembers(v))
-	if err != nil {
-		return fmt.Sprintf("(%d bytes)", len(body))
-	}
-	return string(shown)
+	return fmt.Sprintf("(%d bytes)", len(body))
 }
 
-func (t tracer) maskMembers(v any) any {
+// decode gives the members of what is written as a JSON object, numbers digit
+// for digit.
+func (t tracer) decode(v any) (members map[string]any, ok bool) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return members, d.Decode(&members) == nil && members != nil
+}
+
+// walk replaces every text of a JSON value: by secret below a name that says
+// so, by plain elsewhere, the names included.
+func walk(v any, secret, plain func(string) string) any {
 	switch v := v.(type) {
 	case map[string]any:
+		shown := make(map[string]any, len(v))
 		for name, inner := range v {
-			if s, ok := inner.(string); ok && secretName(name) {
-				v[name] = t.mask(s)
-				continue
+			if secretName(name) {
+				shown[plain(name)] = walk(inner, secret, secret)
+			} else {
+				shown[plain(name)] = walk(inner, secret, plain)
 			}
-			v[name] = t.maskMembers(inner)
 		}
+		return shown
 	case []any:
 		for i := range v {
-			v[i] = t.maskMembers(v[i])
+			v[i] = walk(v[i], secret, plain)
 		}
 	case string:
-		if strings.HasPrefix(v, "eyJ") {
-			return t.mask(v)
+		return plain(v)
+	case json.Number:
+		if s := plain(v.String()); s != v.String() {
+			return s
 		}
 	}
 	return v
@@ -102,17 +152,32 @@ func (t tracer) maskMembers(v any) any {
 
 func secretName(name string) bool {
 	name = strings.ToLower(name)
-	for _, word := range []string{"password", "token", "secret", "jwt", "code", "assertion", "key"} {
-		if strings.Contains(name, word) && name != "token_type" {
+	if name == "token_type" {
+		return false
+	}
+	for _, word := range []string{"pass", "token", "secret", "jwt", "code", "assertion", "key", "credential", "authorization", "cookie"} {
+		if strings.Contains(name, word) {
 			return true
 		}
 	}
 	return false
 }
 
+// scrub takes the signature from a JWT in a text, and what was sent.
+func (t tracer) scrub(text string) string {
+	if t.open {
+		return text
+	}
+	text = t.jwt.ReplaceAllString(text, "$1.<signature>")
+	for _, secret := range t.hidden {
+		text = strings.ReplaceAll(text, secret, t.mask(secret))
+	}
+	return text
+}
+
 // mask shows a JWT without its signature and anything else redacted.
 func (t tracer) mask(value string) string {
-	if t.secrets {
+	if t.open {
 		return value
 	}
 	if _, err := token.Decode(value); err == nil {

@@ -275,3 +275,19 @@ func TestATokenThatCannotStandOnALineIsNoToken(t *testing.T) {
 		}
 	}
 }
+
+func TestATokenThatIsVoidNeedsNoRevocation(t *testing.T) {
+	for reason, done := range map[string]bool{
+		"token revoked": true, "token expired": true, "token unknown": true,
+		"token not yet valid": false, "signature verification failed": false, "malformed token": false, "": false,
+	} {
+		for _, body := range []string{reason, reason + "\r\n", `{"error":"` + reason + `"}`} {
+			c := NewClient(func(context.Context, dialect.Message) (dialect.Reply, error) {
+				return dialect.Reply{Status: 401, Body: []byte(body)}, nil
+			})
+			if err := c.Revoke(t.Context(), token.NewSecret(jwt)); (err == nil) != done {
+				t.Errorf("%q: %v", body, err)
+			}
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -139,14 +140,30 @@ Connection: keep-alive`
 
 const anywhere = "203.0.113.9:40000"
 
+// exchange is a request as an original client sends it, and its answer.
+type exchange struct {
+	name, from, request string
+	status              int
+	kind, body          string
+	voided              string
+}
+
 func TestTheOriginalWireIsAnsweredByteForByte(t *testing.T) {
+	for _, c := range slices.Concat(logins(), logouts(), bearers()) {
+		authority := &core{}
+		w := send(t, newTestHandler(authority), c.from, c.request)
+		if w.Code != c.status || w.Header().Get("Content-Type") != c.kind || w.Body.String() != c.body {
+			t.Errorf("%s: %d %q %q, want %d %q %q", c.name, w.Code, w.Header().Get("Content-Type"), w.Body, c.status, c.kind, c.body)
+		}
+		if got := strings.Join(authority.voided, ","); got != c.voided {
+			t.Errorf("%s: voided %q, want %q", c.name, got, c.voided)
+		}
+	}
+}
+
+func logins() []exchange {
 	tokenAnswer := "{\n    \"token\": \"" + jwt + "\"\n}"
-	for _, c := range []struct {
-		name, from, request string
-		status              int
-		kind, body          string
-		voided              string
-	}{
+	return []exchange{
 		{
 			"a login", anywhere, "POST /user/login HTTP/1.1" + python + "\n\n" + `{"username": "marco", "password": "sesame"}`,
 			200, jsonText, tokenAnswer, "",
@@ -183,6 +200,12 @@ func TestTheOriginalWireIsAnsweredByteForByte(t *testing.T) {
 			"no password", anywhere, "POST /user/login HTTP/1.1" + python + "\n\n" + `{"username": "marco"}`,
 			400, plainText, "Malformed request: 'password' is a required property", "",
 		},
+	}
+}
+
+// logouts are those of one token, and those that a gateway vouches for.
+func logouts() []exchange {
+	return []exchange{
 		{
 			"logout", anywhere, "POST /user/logout HTTP/1.1" + python + "\nContent-Length: 0\nAuthorization: Bearer " + jwt,
 			204, "", "", jwt,
@@ -233,6 +256,12 @@ func TestTheOriginalWireIsAnsweredByteForByte(t *testing.T) {
 			"POST /user/logout_all HTTP/1.1" + python + "\nContent-Length: 0\nX-Auth-UserId: marco\nX-Forwarded-For: 198.51.100.7\nForwarded: for=198.51.100.7\nX-Real-IP: 198.51.100.7",
 			401, jsonText, "{\n    \"error\": \"Missing authentication header\"\n}", "",
 		},
+	}
+}
+
+// bearers are logouts of all tokens in the name of a bearer.
+func bearers() []exchange {
+	return []exchange{
 		{
 			"logout_all with a bearer", anywhere,
 			"POST /user/logout_all HTTP/1.1" + python + "\nContent-Length: 0\nAuthorization: Bearer " + jwt,
@@ -263,15 +292,6 @@ func TestTheOriginalWireIsAnsweredByteForByte(t *testing.T) {
 			"POST /user/logout_all HTTP/1.1" + python + "\nContent-Length: 0\nAuthorization: Bearer revoked",
 			401, jsonText, "{\n    \"error\": \"token revoked\"\n}", "",
 		},
-	} {
-		authority := &core{}
-		w := send(t, newTestHandler(authority), c.from, c.request)
-		if w.Code != c.status || w.Header().Get("Content-Type") != c.kind || w.Body.String() != c.body {
-			t.Errorf("%s: %d %q %q, want %d %q %q", c.name, w.Code, w.Header().Get("Content-Type"), w.Body, c.status, c.kind, c.body)
-		}
-		if got := strings.Join(authority.voided, ","); got != c.voided {
-			t.Errorf("%s: voided %q, want %q", c.name, got, c.voided)
-		}
 	}
 }
 
