@@ -6,7 +6,12 @@ set -eu
 dir=$(mktemp -d)
 server=
 finish() {
-	[ -z "$server" ] || { kill "$server" 2>/dev/null; wait "$server" 2>/dev/null || true; }
+	if [ -n "$server" ]; then
+		kill "$server" 2>/dev/null || true
+		(sleep 15; kill -9 "$server" 2>/dev/null) &
+		wait "$server" 2>/dev/null || true
+		kill $! 2>/dev/null || true
+	fi
 	rm -rf "$dir"
 }
 trap finish EXIT
@@ -34,6 +39,7 @@ refused() {
 
 say 'A server on a free port, with a store of its own, and a user.'
 printf '$ ats-auth-server &\n'
+: >server.log
 ats-auth-server 2>server.log &
 server=$!
 url=
