@@ -17,6 +17,87 @@ func ParseClaims(text string) (*Claims, error) {
 	return c, nil
 }
 
+// Registered is the claims of RFC 7519 section 4.1. Strings are empty and Audience
+// is nil where there is no such claim.
+type Registered struct {
+	Issuer, Subject, ID          string
+	Audience                     []string
+	Expires, NotBefore, IssuedAt Instant
+	one                          [1]string // room for an audience
+}
+
+// Instant is a claim that is a time, in microseconds since 1970-01-01 UTC.
+type Instant struct {
+	Microseconds int64
+	Present      bool
+}
+
+// Registered reads them all into r. A claim of the wrong kind, or an empty iss,
+// sub, jti or list in aud, is a *ClaimError of ErrMalformed.
+func (c *Claims) Registered(r *Registered) error {
+	*r = Registered{}
+	for i := range c.members {
+		m := &c.members[i]
+		if m.nameEnd-m.name != 3 && !m.escaped {
+			continue
+		}
+		var err error
+		value := c.raw[m.value:m.valueEnd]
+		switch name := m.nameIn(c.raw); name {
+		case "iss":
+			r.Issuer, err = someText(name, value)
+		case "sub":
+			r.Subject, err = someText(name, value)
+		case "jti":
+			r.ID, err = someText(name, value)
+		case "aud":
+			err = r.readAudience(value)
+		case "exp":
+			r.Expires, err = instant(name, value)
+		case "nbf":
+			r.NotBefore, err = instant(name, value)
+		case "iat":
+			r.IssuedAt, err = instant(name, value)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func someText(name, value string) (string, error) {
+	if value[0] != '"' || len(value) == 2 {
+		return "", &ClaimError{Claim: name, Reason: "not a string with something in it", Kind: ErrMalformed}
+	}
+	return unquote(value), nil
+}
+
+func (r *Registered) readAudience(value string) error {
+	if value[0] == '"' {
+		r.one[0] = unquote(value)
+		r.Audience = r.one[:]
+		return nil
+	}
+	list, ok := stringsOf(value)
+	if !ok || len(list) == 0 {
+		return &ClaimError{Claim: "aud", Reason: "neither a string nor an array of strings", Kind: ErrMalformed}
+	}
+	r.Audience = list
+	return nil
+}
+
+func instant(name, value string) (Instant, error) {
+	us, ok := parseMicroseconds(value)
+	if ok {
+		return Instant{us, true}, nil
+	}
+	if len(value) > 40 {
+		value = strings.ToValidUTF8(value[:40], "") + "…"
+	}
+	return Instant{}, &ClaimError{Claim: name, Reason: Printable(value) + " is not a time", Kind: ErrMalformed}
+}
+
 func (c *Claims) text(name string) string { s, _ := c.String(name); return s }
 
 // Issuer returns iss, empty when it is absent or no string.
@@ -43,14 +124,8 @@ func (o *Object) NumericDate(name string) (microseconds int64, present bool, err
 	if !ok {
 		return 0, false, nil
 	}
-	us, ok := parseMicroseconds(v)
-	if !ok {
-		if len(v) > 40 {
-			v = v[:40] + "…"
-		}
-		return 0, true, &ClaimError{Claim: name, Reason: printable(v) + " is not a time", Kind: ErrMalformed}
-	}
-	return us, true, nil
+	t, err := instant(name, v)
+	return t.Microseconds, true, err
 }
 
 // maxNumericDate is the last second of the year 9999.
@@ -59,6 +134,9 @@ const maxNumericDate = 253402300799
 // parseMicroseconds reads a JSON number as seconds and gives microseconds,
 // exactly, without passing through a float.
 func parseMicroseconds(number string) (int64, bool) {
+	if us, ok := usualTime(number); ok {
+		return us, true
+	}
 	s, negative := strings.CutPrefix(number, "-")
 	if s == "" || s[0] < '0' || s[0] > '9' || len(s) > 64 {
 		return 0, false
@@ -100,6 +178,30 @@ func parseMicroseconds(number string) (int64, bool) {
 		if rest {
 			us--
 		}
+	}
+	return us, true
+}
+
+// usualTime reads the times of this age: ten digits, and up to six behind a point.
+func usualTime(number string) (us int64, ok bool) {
+	if len(number) < 10 || len(number) > 17 || len(number) == 11 {
+		return 0, false
+	}
+	for i := range len(number) {
+		c := number[i] - '0'
+		if i == 10 {
+			if number[i] != '.' {
+				return 0, false
+			}
+			continue
+		}
+		if c > 9 {
+			return 0, false
+		}
+		us = us*10 + int64(c)
+	}
+	for i := max(len(number), 11); i < 17; i++ {
+		us *= 10
 	}
 	return us, true
 }

@@ -53,8 +53,9 @@ func ParseID(s string) (ID, bool) {
 	if len(s) != base64.RawURLEncoding.EncodedLen(idBytes) {
 		return id, false
 	}
-	var b [idBytes]byte
-	if _, err := strictBase64.Decode(b[:], []byte(s)); err != nil {
+	var scratch [idBytes]byte
+	b, err := AppendSegment(scratch[:0], s)
+	if err != nil {
 		return id, false
 	}
 	copy(id.Session[:], b[:16])

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"unicode"
 )
@@ -21,14 +22,22 @@ const (
 type Object struct {
 	raw     string
 	members []member
-	inline  [12]member // room for a usual claim set without another allocation
+	inline  [10]member // room for a usual claim set without another allocation
 }
 
-// member is one member of the outermost object: where its name and value stand
-// in raw.
+// member is where one member of an object stands in the text: its name between
+// the quotes, its value.
 type member struct {
-	name  string // unescaped
-	value string // the JSON text of the value
+	name, nameEnd   uint32
+	value, valueEnd uint32
+	escaped         bool // the name holds an escape
+}
+
+func (m *member) nameIn(text string) string {
+	if m.escaped {
+		return unquote(text[m.name-1 : m.nameEnd+1])
+	}
+	return text[m.name:m.nameEnd]
 }
 
 // ParseObject reads one JSON object. It refuses, as an ErrMalformed, what
@@ -44,15 +53,20 @@ func ParseObject(text string) (*Object, error) {
 }
 
 func (o *Object) parse(text string) error {
+	if len(text) > math.MaxInt32 {
+		return malformed("JSON of %d bytes", len(text))
+	}
 	o.raw, o.members = text, o.inline[:0]
 	s := scanner{text: text}
 	s.space()
 	if s.at >= len(s.text) || s.text[s.at] != '{' {
 		return malformed("not a JSON object")
 	}
-	if err := s.object(1, &o.members); err != nil {
+	members, err := s.object(1, o.members)
+	if err != nil {
 		return err
 	}
+	o.members = members
 	s.space()
 	if s.at != len(s.text) {
 		return malformed("text behind the JSON object, at offset %d", s.at)
@@ -62,8 +76,9 @@ func (o *Object) parse(text string) error {
 
 func (o *Object) find(name string) (string, bool) {
 	for i := range o.members {
-		if o.members[i].name == name {
-			return o.members[i].value, true
+		m := &o.members[i]
+		if !m.escaped && o.raw[m.name:m.nameEnd] == name || m.escaped && m.nameIn(o.raw) == name {
+			return o.raw[m.value:m.valueEnd], true
 		}
 	}
 	return "", false
@@ -81,8 +96,8 @@ func (o *Object) Raw(name string) (json.RawMessage, bool) {
 // Names returns the names of the members in the order in which they were written.
 func (o *Object) Names() []string {
 	names := make([]string, len(o.members))
-	for i, m := range o.members {
-		names[i] = m.name
+	for i := range o.members {
+		names[i] = o.members[i].nameIn(o.raw)
 	}
 	return names
 }
@@ -107,11 +122,13 @@ func (o *Object) Strings(name string) ([]string, bool) {
 	if v[0] == '"' {
 		return []string{unquote(v)}, true
 	}
-	if v[0] != '[' {
-		return nil, false
-	}
+	return stringsOf(v)
+}
+
+// stringsOf reads an array of strings.
+func stringsOf(value string) ([]string, bool) {
 	var list []*string
-	if err := json.Unmarshal([]byte(v), &list); err != nil {
+	if value[0] != '[' || json.Unmarshal([]byte(value), &list) != nil {
 		return nil, false
 	}
 	values := make([]string, len(list))
@@ -146,11 +163,12 @@ func (o *Object) JSON() string {
 	if err := e.Encode(v); err != nil {
 		return "{}"
 	}
-	return printable(strings.TrimSuffix(b.String(), "\n"))
+	return Printable(strings.TrimSuffix(b.String(), "\n"))
 }
 
-// printable escapes what a terminal would act upon, as JSON does.
-func printable(s string) string {
+// Printable escapes, as JSON does, what a terminal would act upon in JSON text:
+// control and direction-changing characters.
+func Printable(s string) string {
 	unsafe := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
 	if !strings.ContainsFunc(s, unsafe) {
 		return s

@@ -31,6 +31,7 @@ func TestWhatIsNoStrictJSONObjectIsRefused(t *testing.T) {
 		"a lone high surrogate":               {`{"sub":"\ud800"}`, "lone surrogate"},
 		"a lone low surrogate":                {`{"sub":"\udc00"}`, "lone surrogate"},
 		"surrogates the wrong way round":      {`{"sub":"\udc00\ud800"}`, "lone surrogate"},
+		"two low surrogates":                  {`{"sub":"\udc00\udc00"}`, "lone surrogate"},
 		"a high surrogate and a letter":       {`{"sub":"\ud800a"}`, "lone surrogate"},
 		"a lone surrogate in a name":          {`{"\ud800":1}`, "lone surrogate"},
 		"invalid UTF-8":                       {"{\"sub\":\"\xff\"}", "invalid UTF-8"},

@@ -14,7 +14,7 @@ type scanner struct {
 }
 
 func (s *scanner) space() {
-	for s.at < len(s.text) {
+	for s.at < len(s.text) && s.text[s.at] <= ' ' {
 		switch s.text[s.at] {
 		case ' ', '\t', '\n', '\r':
 			s.at++
@@ -28,71 +28,104 @@ func (s *scanner) broken(what string) error {
 	return malformed("JSON: %s at offset %d", what, s.at)
 }
 
-// object scans an object whose opening brace is next and lists its members.
-func (s *scanner) object(depth int, into *[]member) error {
+// object scans an object whose opening brace is next and returns list with its
+// members behind it.
+func (s *scanner) object(depth int, list []member) ([]member, error) {
 	if depth > MaxDepth {
-		return malformed("JSON: nested deeper than %d", MaxDepth)
+		return nil, malformed("JSON: nested deeper than %d", MaxDepth)
 	}
 	s.at++
 	s.space()
 	if s.at < len(s.text) && s.text[s.at] == '}' {
 		s.at++
-		return nil
+		return list, nil
 	}
-	var names map[string]struct{} // only for large objects
+	names := names{text: s.text}
 	for {
-		s.space()
-		start := s.at
-		if err := s.str(); err != nil {
-			return err
+		m, err := s.member(depth)
+		if err == nil {
+			err = names.add(list, &m)
 		}
-		name := unquote(s.text[start:s.at])
-		if s.members++; s.members > MaxMembers {
-			return malformed("JSON: more than %d members", MaxMembers)
+		if err != nil {
+			return nil, err
 		}
-		if len(*into) >= 16 {
-			if names == nil {
-				names = make(map[string]struct{}, 2*len(*into))
-				for _, m := range *into {
-					names[m.name] = struct{}{}
-				}
-			}
-			if _, twice := names[name]; twice {
-				return malformed("JSON: member %s stands twice", strconv.Quote(name))
-			}
-			names[name] = struct{}{}
-		} else {
-			for i := range *into {
-				if (*into)[i].name == name {
-					return malformed("JSON: member %s stands twice", strconv.Quote(name))
-				}
-			}
-		}
-		s.space()
-		if s.at >= len(s.text) || s.text[s.at] != ':' {
-			return s.broken("no colon behind a name")
-		}
-		s.at++
-		s.space()
-		start = s.at
-		if err := s.value(depth); err != nil {
-			return err
-		}
-		*into = append(*into, member{name: name, value: s.text[start:s.at]})
+		list = append(list, m)
 		s.space()
 		if s.at >= len(s.text) {
-			return s.broken("the object does not end")
+			return nil, s.broken("the object does not end")
 		}
 		switch s.text[s.at] {
 		case ',':
 			s.at++
 		case '}':
 			s.at++
-			return nil
+			return list, nil
 		default:
-			return s.broken("neither comma nor closing brace")
+			return nil, s.broken("neither comma nor closing brace")
 		}
 	}
+}
+
+// member scans a name, a colon and a value.
+func (s *scanner) member(depth int) (m member, err error) {
+	s.space()
+	start := s.at
+	if m.escaped, err = s.str(); err != nil {
+		return m, err
+	}
+	m.name, m.nameEnd = uint32(start+1), uint32(s.at-1)
+	if s.members++; s.members > MaxMembers {
+		return m, malformed("JSON: more than %d members", MaxMembers)
+	}
+	s.space()
+	if s.at >= len(s.text) || s.text[s.at] != ':' {
+		return m, s.broken("no colon behind a name")
+	}
+	s.at++
+	s.space()
+	m.value = uint32(s.at)
+	err = s.value(depth)
+	m.valueEnd = uint32(s.at)
+	return m, err
+}
+
+// names finds the names of one object that stand twice.
+type names struct {
+	text string
+	mask uint64              // a bit for each name: most new ones have none yet
+	all  map[string]struct{} // only for large objects
+}
+
+func (n *names) add(list []member, m *member) error {
+	name := m.nameIn(n.text)
+	bit := uint64(1) << (len(name) & 63)
+	if len(name) > 0 {
+		bit = 1 << ((uint(name[0])*7 + uint(name[len(name)-1])*3 + uint(len(name))) & 63)
+	}
+	twice := false
+	if n.mask&bit != 0 {
+		if n.all == nil && len(list) >= 16 {
+			n.all = make(map[string]struct{}, 2*len(list))
+			for i := range list {
+				n.all[list[i].nameIn(n.text)] = struct{}{}
+			}
+		}
+		if n.all != nil {
+			_, twice = n.all[name]
+		} else {
+			for i := range list {
+				twice = twice || list[i].nameIn(n.text) == name
+			}
+		}
+	}
+	if twice {
+		return malformed("JSON: member %s stands twice", strconv.Quote(name))
+	}
+	n.mask |= bit
+	if n.all != nil {
+		n.all[name] = struct{}{}
+	}
+	return nil
 }
 
 func (s *scanner) array(depth int) error {
@@ -132,11 +165,12 @@ func (s *scanner) value(depth int) error {
 	}
 	switch c := s.text[s.at]; {
 	case c == '"':
-		return s.str()
+		_, err := s.str()
+		return err
 	case c == '{':
 		var inner [8]member
-		list := inner[:0]
-		return s.object(depth+1, &list)
+		_, err := s.object(depth+1, inner[:0])
+		return err
 	case c == '[':
 		return s.array(depth + 1)
 	case c == '-' || c >= '0' && c <= '9':
@@ -186,34 +220,49 @@ func (s *scanner) number() error {
 	return nil
 }
 
-func (s *scanner) str() error {
+// str scans a string and tells whether it holds an escape.
+func (s *scanner) str() (escaped bool, err error) {
 	if s.at >= len(s.text) || s.text[s.at] != '"' {
-		return s.broken("no string")
+		return false, s.broken("no string")
 	}
-	s.at++
-	for s.at < len(s.text) {
-		switch c := s.text[s.at]; {
+	at := s.at + 1
+	for {
+		for at < len(s.text) && plain[s.text[at]] {
+			at++
+		}
+		s.at = at
+		if at >= len(s.text) {
+			return escaped, s.broken("the string does not end")
+		}
+		switch c := s.text[at]; {
 		case c == '"':
 			s.at++
-			return nil
+			return escaped, nil
 		case c == '\\':
+			escaped = true
 			if err := s.escape(); err != nil {
-				return err
+				return escaped, err
 			}
+			at = s.at
 		case c < ' ':
-			return s.broken("a control character in a string")
-		case c < utf8.RuneSelf:
-			s.at++
+			return escaped, s.broken("a control character in a string")
 		default:
-			r, size := utf8.DecodeRuneInString(s.text[s.at:])
+			r, size := utf8.DecodeRuneInString(s.text[at:])
 			if r == utf8.RuneError && size == 1 {
-				return s.broken("invalid UTF-8")
+				return escaped, s.broken("invalid UTF-8")
 			}
-			s.at += size
+			at += size
 		}
 	}
-	return s.broken("the string does not end")
 }
+
+// plain are the bytes of a string that are just themselves.
+var plain = func() (t [256]bool) {
+	for c := ' '; c < utf8.RuneSelf; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
 
 func (s *scanner) escape() error {
 	if s.at+1 >= len(s.text) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
@@ -129,4 +131,30 @@ func TestAnIdentityDoesNotDependOnTheSignature(t *testing.T) {
 	if IdentityOf("ab", "c") == IdentityOf("a", "bc") {
 		t.Error("issuer and jti run into each other")
 	}
+}
+
+func TestASegmentIsDecodedAsTheStandardDecoderDoesButForLineEnds(t *testing.T) {
+	strict := base64.RawURLEncoding.Strict()
+	check := func(t *rapid.T, segment string) {
+		want, wantErr := strict.DecodeString(segment)
+		if strings.ContainsAny(segment, "\r\n") {
+			wantErr = ErrMalformed
+		}
+		got, err := AppendSegment([]byte("x"), segment)
+		if (err == nil) != (wantErr == nil) || err == nil && string(got) != "x"+string(want) {
+			t.Fatalf("%q: %x, %v, want %x, %v", segment, got, err, want, wantErr)
+		}
+		if err != nil && !errors.Is(err, ErrMalformed) {
+			t.Fatalf("%q: %v", segment, err)
+		}
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		segment := []byte(base64.RawURLEncoding.EncodeToString(rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "bytes")))
+		check(t, string(segment))
+		if len(segment) > 0 {
+			segment[rapid.IntRange(0, len(segment)-1).Draw(t, "at")] = rapid.Byte().Draw(t, "to")
+			check(t, string(segment))
+			check(t, string(segment[:len(segment)-1]))
+		}
+	})
 }

@@ -1,7 +1,10 @@
 package verifier
 
 import (
+	"maps"
+	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -20,105 +23,217 @@ type FactKind string
 const (
 	RevokedToken   FactKind = "token"   // Key: 16 bytes, token.Identity
 	RevokedSession FactKind = "session" // Key: 16 bytes, token.ID.Session
-	RevokedSubject FactKind = "subject" // Key: as in Query
+	RevokedSubject FactKind = "subject" // Key: SubjectKey
 	RevokedTenant  FactKind = "tenant"  // Key: the tenant
 	RevokedAll     FactKind = "all"     // Key: empty
 )
 
+// SubjectKey names a user of a tenant, in a Fact and in a Query.
+func SubjectKey(tenant, subject string) string { return tenant + "\x00" + subject }
+
+const shardCount = 256
+
 // Revocations is a set of facts in memory, safe for concurrent use. Its zero
-// value is empty and ready.
+// value is empty and ready. A revoked token or session costs it some 40 bytes.
 type Revocations struct {
-	mu       sync.RWMutex
-	tokens   map[[16]byte]int64 // identity -> until
-	sessions map[[16]byte]int64 // session -> until
-	subjects map[string]int64   // subject key -> at
-	tenants  map[string]int64   // tenant -> at
-	all      int64              // at
+	shards  [shardCount]shard
+	tenants atomic.Pointer[map[string]int64] // tenant -> at; replaced as a whole
+	all     atomic.Int64                     // at
+	count   [kinds]atomic.Int64
 }
+
+// shard holds the ids and subjects that hash to it. Times of ids are whole
+// seconds, rounded up, which takes half the room.
+type shard struct {
+	mu       sync.RWMutex
+	ids      [2]map[[16]byte]uint32 // of tokens, of sessions -> until; 0: keep
+	subjects map[string]int64       // subject key -> at
+}
+
+// Indexes of shard.ids and of Revocations.count.
+const (
+	tokenIDs = iota
+	sessionIDs
+	subjectKeys
+	kinds
+)
 
 // Add takes facts in; one that is known already changes nothing.
 func (r *Revocations) Add(facts ...Fact) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	for _, f := range facts {
 		switch f.Kind {
 		case RevokedToken:
-			addUntil(&r.tokens, f)
+			r.addID(tokenIDs, f)
 		case RevokedSession:
-			addUntil(&r.sessions, f)
+			r.addID(sessionIDs, f)
 		case RevokedSubject:
-			addAt(&r.subjects, f)
+			r.addSubject(f.Key, f.At)
 		case RevokedTenant:
-			addAt(&r.tenants, f)
+			r.addTenant(f.Key, f.At)
 		case RevokedAll:
-			r.all = max(r.all, f.At)
+			raise(&r.all, f.At)
 		}
 	}
 }
 
-func addUntil(m *map[[16]byte]int64, f Fact) {
+func (r *Revocations) addID(kind int, f Fact) {
 	if len(f.Key) != 16 {
 		return
 	}
-	if *m == nil {
-		*m = make(map[[16]byte]int64)
-	}
 	id := [16]byte([]byte(f.Key))
-	if old, ok := (*m)[id]; ok && (old == 0 || f.Until != 0 && old > f.Until) {
-		return
-	}
-	(*m)[id] = f.Until
+	s := &r.shards[id[0]]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r.count[kind].Add(s.addID(kind, id, wholeSeconds(f.Until)))
 }
 
-func addAt(m *map[string]int64, f Fact) {
-	if *m == nil {
-		*m = make(map[string]int64)
+// addID returns how many ids were added. The shard is locked.
+func (s *shard) addID(kind int, id [16]byte, until uint32) int64 {
+	m := s.ids[kind]
+	old, known := m[id]
+	if known && (old == 0 || until != 0 && old >= until) {
+		return 0
 	}
-	(*m)[f.Key] = max((*m)[f.Key], f.At)
+	if m == nil {
+		m = make(map[[16]byte]uint32)
+		s.ids[kind] = m
+	}
+	m[id] = until
+	if known {
+		return 0
+	}
+	return 1
+}
+
+// wholeSeconds rounds up; what lies beyond the year 2106 is kept.
+func wholeSeconds(microseconds int64) uint32 {
+	if microseconds == 0 || microseconds > (math.MaxUint32-1)*1_000_000 {
+		return 0
+	}
+	return uint32(max(1, (microseconds+999_999)/1_000_000))
+}
+
+func (r *Revocations) addSubject(key string, at int64) {
+	s := &r.shards[shardOf(key)]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	old, known := s.subjects[key]
+	if s.subjects == nil {
+		s.subjects = make(map[string]int64)
+	}
+	if s.subjects[key] = max(old, at); !known {
+		r.count[subjectKeys].Add(1)
+	}
+}
+
+// shardOf is FNV-1a folded to a byte.
+func shardOf(key string) byte {
+	h := uint32(2166136261)
+	for i := range len(key) {
+		h = (h ^ uint32(key[i])) * 16777619
+	}
+	return byte(h ^ h>>8 ^ h>>16 ^ h>>24)
+}
+
+func (r *Revocations) addTenant(tenant string, at int64) {
+	for {
+		old := r.tenants.Load()
+		next := map[string]int64{}
+		if old != nil {
+			next = maps.Clone(*old)
+		}
+		next[tenant] = max(next[tenant], at)
+		if r.tenants.CompareAndSwap(old, &next) {
+			return
+		}
+	}
+}
+
+func raise(v *atomic.Int64, to int64) {
+	for {
+		old := v.Load()
+		if old >= to || v.CompareAndSwap(old, to) {
+			return
+		}
+	}
 }
 
 // Query names a token for Revoked.
 type Query struct {
-	Identity [16]byte // token.Identity
+	Identity [16]byte // token.Identity; zero: unknown
 	Session  [16]byte // of its ID; zero: unknown
 	Tenant   string
-	Subject  string // the key of RevokedSubject facts
-	IssuedAt int64  // microseconds since 1970
+	Subject  string // SubjectKey
+	IssuedAt int64  // microseconds since 1970; 0: unknown, and then any watermark voids it
 }
 
 // Revoked reports whether a fact concerns that token.
 func (r *Revocations) Revoked(q Query) bool {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	if _, gone := r.tokens[q.Identity]; gone {
+	if r.hasID(tokenIDs, q.Identity) || r.hasID(sessionIDs, q.Session) {
 		return true
 	}
-	if _, gone := r.sessions[q.Session]; gone && q.Session != [16]byte{} {
-		return true
+	until := max(r.all.Load(), r.subjectAt(q.Subject))
+	if tenants := r.tenants.Load(); tenants != nil {
+		until = max(until, (*tenants)[q.Tenant])
 	}
-	until := max(r.subjects[q.Subject], r.tenants[q.Tenant], r.all)
 	return until > 0 && q.IssuedAt <= until
 }
 
-// Prune forgets facts about tokens that are over and returns how many.
+func (r *Revocations) hasID(kind int, id [16]byte) bool {
+	if r.count[kind].Load() == 0 || id == [16]byte{} {
+		return false
+	}
+	s := &r.shards[id[0]]
+	s.mu.RLock()
+	_, gone := s.ids[kind][id]
+	s.mu.RUnlock()
+	return gone
+}
+
+func (r *Revocations) subjectAt(key string) int64 {
+	if r.count[subjectKeys].Load() == 0 {
+		return 0
+	}
+	s := &r.shards[shardOf(key)]
+	s.mu.RLock()
+	at := s.subjects[key]
+	s.mu.RUnlock()
+	return at
+}
+
+// Prune forgets facts about tokens that are over and returns how many. It holds
+// up look-ups for no longer than one of 256 parts takes.
 func (r *Revocations) Prune(now time.Time) int {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	n := 0
-	for _, m := range []map[[16]byte]int64{r.tokens, r.sessions} {
-		for id, until := range m {
-			if until != 0 && until < now.UnixMicro() {
-				delete(m, id)
-				n++
-			}
+	total := 0
+	for i := range r.shards {
+		for kind := range r.shards[i].ids {
+			n := r.shards[i].prune(kind, now.Unix())
+			r.count[kind].Add(-int64(n))
+			total += n
 		}
 	}
-	return n
+	return total
+}
+
+func (s *shard) prune(kind int, now int64) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.ids[kind])
+	maps.DeleteFunc(s.ids[kind], func(_ [16]byte, until uint32) bool { return until != 0 && int64(until) < now })
+	return before - len(s.ids[kind])
 }
 
 // Len returns the number of facts held.
 func (r *Revocations) Len() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.tokens) + len(r.sessions) + len(r.subjects) + len(r.tenants)
+	n := 0
+	for i := range r.count {
+		n += int(r.count[i].Load())
+	}
+	if tenants := r.tenants.Load(); tenants != nil {
+		n += len(*tenants)
+	}
+	if r.all.Load() != 0 {
+		n++
+	}
+	return n
 }

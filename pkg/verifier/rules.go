@@ -27,18 +27,19 @@ func (v *Verifier) rules() *jwt.Validator {
 	return jwt.NewValidator(options...)
 }
 
-// judge applies every rule to the claims and gathers all failures.
-func (v *Verifier) judge(c *token.Claims) error {
-	r, err := v.registered(c)
-	if err != nil {
+// judgeClaims applies every rule to the claims and gathers all failures.
+func (v *Verifier) judgeClaims(c *token.Claims, r *registered) error {
+	if err := c.Registered(&r.Registered); err != nil {
 		return err
 	}
-	err = v.validator.Validate(r)
+	err := v.validator.Validate(r)
 	if err != nil || !v.ownRules(c, r) {
-		err = v.explain(c, r, err)
+		return v.explain(c, r, err)
 	}
-	v.pool.Put(r)
-	return err
+	if v.rule != nil {
+		return v.rule(c)
+	}
+	return nil
 }
 
 // ownRules are those that golang-jwt has not.
@@ -51,17 +52,16 @@ func (v *Verifier) ownRules(c *token.Claims, r *registered) bool {
 	if v.maxLifetime > 0 && v.life(r) > v.maxLifetime {
 		return false
 	}
-	return v.anyAudience || v.audience != "" || r.aud == nil
+	return v.anyAudience || v.audience != "" || r.Audience == nil
 }
 
 // life is how long the token lives from its iat, or from now where it has none,
 // in microseconds.
 func (v *Verifier) life(r *registered) int64 {
-	from := r.iat
-	if !r.hasIat {
-		from.Time = v.now()
+	if r.IssuedAt.Present {
+		return r.Expires.Microseconds - r.IssuedAt.Microseconds
 	}
-	return r.exp.UnixMicro() - from.UnixMicro()
+	return r.Expires.Microseconds - v.now().UnixMicro()
 }
 
 // explain names every rule that was broken, with the figures.
@@ -77,7 +77,7 @@ func (v *Verifier) explain(c *token.Claims, r *registered, err error) error {
 	}
 	now := v.now()
 	switch {
-	case !r.hasExp:
+	case !r.Expires.Present:
 		add("exp", token.ErrClaims, "missing, and required here")
 	case errors.Is(err, jwt.ErrTokenExpired):
 		add("exp", token.ErrExpired, "token expired at %s, %s ago", stamp(r.exp.Time), span(now.Sub(r.exp.Time)))
@@ -88,18 +88,18 @@ func (v *Verifier) explain(c *token.Claims, r *registered, err error) error {
 	if errors.Is(err, jwt.ErrTokenUsedBeforeIssued) {
 		add("iat", token.ErrNotYetValid, "token issued in the future, at %s, in %s", stamp(r.iat.Time), span(r.iat.Sub(now)))
 	}
-	if life := v.life(r); r.hasExp && v.maxLifetime > 0 && life > v.maxLifetime {
-		since := map[bool]string{true: "its iat", false: "now"}[r.hasIat]
+	if life := v.life(r); r.Expires.Present && v.maxLifetime > 0 && life > v.maxLifetime {
+		since := map[bool]string{true: "its iat", false: "now"}[r.IssuedAt.Present]
 		add("exp", token.ErrClaims, "the token lives %s from %s, at most %s is accepted here", seconds(life), since, seconds(v.maxLifetime))
 	}
-	if v.issuer != "" && r.iss != v.issuer {
-		add("iss", token.ErrClaims, "%q is not %q", clip(r.iss), v.issuer)
+	if v.issuer != "" && r.Issuer != v.issuer {
+		add("iss", token.ErrClaims, "%q is not %q", clip(r.Issuer), v.issuer)
 	}
 	switch {
-	case v.audience != "" && !slices.Contains(r.aud, v.audience):
-		add("aud", token.ErrClaims, "%s does not name %q", audiences(r.aud), v.audience)
-	case v.audience == "" && !v.anyAudience && r.aud != nil:
-		add("aud", token.ErrClaims, "the token was made for %s, and no audience is configured here", audiences(r.aud))
+	case v.audience != "" && !slices.Contains(r.Audience, v.audience):
+		add("aud", token.ErrClaims, "%s does not name %q", audiences(r.Audience), v.audience)
+	case v.audience == "" && !v.anyAudience && r.Audience != nil:
+		add("aud", token.ErrClaims, "the token was made for %s, and no audience is configured here", audiences(r.Audience))
 	}
 	switch len(list) {
 	case 0:
@@ -154,76 +154,24 @@ func (f failures) Unwrap() []error { return f }
 // registered lends the registered claims to golang-jwt's rules, times with
 // their microseconds.
 type registered struct {
-	iss                    string
-	aud                    jwt.ClaimStrings // nil: the token carries none
-	one                    [1]string        // room for an aud
-	exp, nbf, iat          jwt.NumericDate
-	hasExp, hasNbf, hasIat bool
+	token.Registered
+	exp, nbf, iat jwt.NumericDate
 }
 
-// registered reads the registered claims; one of the wrong type makes the
-// token malformed.
-func (v *Verifier) registered(c *token.Claims) (*registered, error) {
-	r := v.pool.Get().(*registered)
-	*r = registered{}
-	var none string
-	for _, err := range [...]error{
-		readString(c, "iss", &r.iss), readString(c, "sub", &none), readString(c, "jti", &none), readAudience(c, r),
-		readTime(c, "exp", &r.exp, &r.hasExp), readTime(c, "nbf", &r.nbf, &r.hasNbf), readTime(c, "iat", &r.iat, &r.hasIat),
-	} {
-		if err != nil {
-			return nil, err
-		}
+// date fills room with an instant; nil is golang-jwt's word for an absent claim.
+func date(i token.Instant, room *jwt.NumericDate) (*jwt.NumericDate, error) {
+	if !i.Present {
+		return nil, nil
 	}
-	return r, nil
+	room.Time = time.UnixMicro(i.Microseconds)
+	return room, nil
 }
 
-func readString(c *token.Claims, name string, to *string) error {
-	s, ok := c.String(name)
-	if s == "" && (ok || c.Has(name)) {
-		return &token.ClaimError{Claim: name, Reason: "not a string with something in it", Kind: token.ErrMalformed}
-	}
-	*to = s
-	return nil
-}
+func (r *registered) GetExpirationTime() (*jwt.NumericDate, error) { return date(r.Expires, &r.exp) }
 
-func readAudience(c *token.Claims, r *registered) error {
-	if !c.Has("aud") {
-		return nil
-	}
-	if s, ok := c.String("aud"); ok {
-		r.one[0] = s
-		r.aud = r.one[:]
-		return nil
-	}
-	aud, ok := c.Strings("aud")
-	if !ok || len(aud) == 0 {
-		return &token.ClaimError{Claim: "aud", Reason: "neither a string nor an array of strings", Kind: token.ErrMalformed}
-	}
-	r.aud = aud
-	return nil
-}
+func (r *registered) GetNotBefore() (*jwt.NumericDate, error) { return date(r.NotBefore, &r.nbf) }
 
-func readTime(c *token.Claims, name string, to *jwt.NumericDate, has *bool) error {
-	us, present, err := c.NumericDate(name)
-	if present && err == nil {
-		*has, to.Time = true, time.UnixMicro(us)
-	}
-	return err
-}
-
-func present(d *jwt.NumericDate, has bool) (*jwt.NumericDate, error) {
-	if !has {
-		return nil, nil // golang-jwt's word for an absent claim
-	}
-	return d, nil
-}
-
-func (r *registered) GetExpirationTime() (*jwt.NumericDate, error) { return present(&r.exp, r.hasExp) }
-
-func (r *registered) GetIssuedAt() (*jwt.NumericDate, error) { return present(&r.iat, r.hasIat) }
-
-func (r *registered) GetNotBefore() (*jwt.NumericDate, error) { return present(&r.nbf, r.hasNbf) }
-func (r *registered) GetIssuer() (string, error)              { return r.iss, nil }
-func (r *registered) GetSubject() (string, error)             { return "", nil }
-func (r *registered) GetAudience() (jwt.ClaimStrings, error)  { return r.aud, nil }
+func (r *registered) GetIssuedAt() (*jwt.NumericDate, error) { return date(r.IssuedAt, &r.iat) }
+func (r *registered) GetIssuer() (string, error)             { return r.Issuer, nil }
+func (r *registered) GetSubject() (string, error)            { return r.Subject, nil }
+func (r *registered) GetAudience() (jwt.ClaimStrings, error) { return r.Audience, nil }

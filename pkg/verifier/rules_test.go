@@ -109,7 +109,7 @@ func TestTheTypeInTheHeaderIsAmongThoseAccepted(t *testing.T) {
 		if c.typ == "" {
 			header = `{"alg":"HS256"}`
 		}
-		_, err := newVerifier(t, c.types).Verify(t.Context(), signed(header, goodPayload))
+		_, err := newVerifier(t, c.types).Verify(t.Context(), forged(header, goodPayload))
 		if c.ok && err != nil || !c.ok && !errors.Is(err, token.ErrClaims) {
 			t.Errorf("typ %q: %v, want accepted: %v", c.typ, err, c.ok)
 		}
@@ -183,5 +183,27 @@ func TestTokensOfTheOriginalServiceAreReadAndTheirSignatureIsRefused(t *testing.
 		if _, err := v.Verify(t.Context(), raw); !errors.Is(err, token.ErrSignature) || err.Error() != "signature verification failed" {
 			t.Errorf("token %d: %v", i+1, err)
 		}
+	}
+}
+
+func TestTheRuleOfAnIssuerIsAskedLast(t *testing.T) {
+	asked := 0
+	v := newVerifier(t, func(c *Config) {
+		c.CacheBytes = 1 << 20
+		c.Rule = func(claims *token.Claims) error {
+			asked++
+			if kind, _ := claims.String("tapis/token_type"); kind != "access" {
+				return &token.ClaimError{Claim: "tapis/token_type", Reason: "not access", Kind: token.ErrClaims}
+			}
+			return nil
+		}
+	})
+	accepts(t, v, claimed(`{"exp":1700000060,"tapis/token_type":"access"}`))
+	for range 2 {
+		refuses(t, v, claimed(`{"exp":1700000060,"tapis/token_type":"refresh"}`), token.ErrClaims)
+	}
+	refuses(t, v, claimed(`{"exp":1600000000,"tapis/token_type":"access"}`), token.ErrExpired)
+	if asked != 3 {
+		t.Errorf("asked %d times", asked)
 	}
 }

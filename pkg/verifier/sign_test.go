@@ -28,9 +28,9 @@ func hs256(input, secret string) string {
 	return string(m.Sum(nil))
 }
 
-// signed makes a token of exactly that header and payload, HS256 whatever the
+// forged makes a token of exactly that header and payload, HS256 whatever the
 // header says.
-func signed(header, payload string) string {
+func forged(header, payload string) string {
 	input := b64(header) + "." + b64(payload)
 	return input + "." + b64(hs256(input, strongSecret))
 }
@@ -38,7 +38,7 @@ func signed(header, payload string) string {
 const jwtHeader = `{"alg":"HS256","typ":"JWT"}`
 
 // claimed makes a token of a payload under the usual header.
-func claimed(payload string) string { return signed(jwtHeader, payload) }
+func claimed(payload string) string { return forged(jwtHeader, payload) }
 
 const goodPayload = `{"iss":"ats.auth","sub":"marco","exp":1700000060,"jti":"a"}`
 

@@ -1,0 +1,178 @@
+package verifier
+
+import (
+	"bufio"
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// Feed is where revocations come from: a store, a file, a server.
+type Feed interface {
+	// Next adds the facts that came after a cursor to a set and returns the cursor
+	// behind them. The first cursor is empty. It may wait for facts, no longer
+	// than ctx lasts; without any it returns the same cursor.
+	Next(ctx context.Context, cursor string, into *Revocations) (next string, err error)
+}
+
+// FollowerConfig says what is followed.
+type FollowerConfig struct {
+	Feed Feed         // required
+	Into *Revocations // required
+	// Every is the time between two looks. Default 100 ms.
+	Every time.Duration
+	// StaleAfter is the age at which Fresh no longer vouches for the set. Default 1
+	// s.
+	StaleAfter time.Duration
+	// OnError is told when the feed begins to fail, and gets nil when it is well
+	// again. Default: nobody.
+	OnError func(error)
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// Follower keeps a set of revocations as new as its feed. Give its Fresh to the
+// Verifier's configuration.
+type Follower struct {
+	FollowerConfig
+	cursor string
+	synced atomic.Int64 // microseconds; 0: never
+}
+
+// NewFollower makes a Follower, which does nothing before Run.
+func NewFollower(c FollowerConfig) (*Follower, error) {
+	if c.Feed == nil || c.Into == nil {
+		return nil, errors.New("a follower needs a feed and a set to fill")
+	}
+	if c.Every == 0 {
+		c.Every = 100 * time.Millisecond
+	}
+	if c.StaleAfter == 0 {
+		c.StaleAfter = time.Second
+	}
+	if c.OnError == nil {
+		c.OnError = func(error) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Follower{FollowerConfig: c}, nil
+}
+
+// Run follows until ctx ends.
+func (f *Follower) Run(ctx context.Context) {
+	tick := time.NewTicker(f.Every)
+	defer tick.Stop()
+	well := true
+	for {
+		err := f.Sync(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if well != (err == nil) {
+			well = err == nil
+			f.OnError(err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// Sync takes over what has come since the last time. Not to be called while Run
+// does.
+func (f *Follower) Sync(ctx context.Context) error {
+	for {
+		began := f.Now()
+		next, err := f.Feed.Next(ctx, f.cursor, f.Into)
+		if err != nil {
+			return err
+		}
+		if next == f.cursor {
+			f.synced.Store(began.UnixMicro())
+			return nil
+		}
+		f.cursor = next
+	}
+}
+
+// Fresh returns an ErrUnavailable when the set is older than StaleAfter: then
+// nobody can say that a token is not revoked.
+func (f *Follower) Fresh() error {
+	age := f.Now().Sub(time.UnixMicro(f.synced.Load()))
+	if age <= f.StaleAfter {
+		return nil
+	}
+	if f.synced.Load() == 0 {
+		return token.Refuse(token.ErrUnavailable, "the revocations have not been read yet")
+	}
+	return token.Refuse(token.ErrUnavailable, "the revocations are %s old", span(age))
+}
+
+// FileFeed follows a file that Save began and AppendFacts lets grow. A file of
+// another identity in its place is read from its beginning: facts are never
+// taken back, so none can be lost by that.
+type FileFeed struct{ Path string }
+
+// Next is described at Feed. A block that is being written is left for later.
+func (f FileFeed) Next(_ context.Context, cursor string, into *Revocations) (string, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return cursor, err
+	}
+	defer file.Close()
+	id, err := readHeader(file)
+	if err != nil {
+		return cursor, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	name := hex.EncodeToString(id[:])
+	at := int64(headerBytes)
+	if old, offset, ok := strings.Cut(cursor, ":"); ok && old == name {
+		if at, err = strconv.ParseInt(offset, 10, 64); err != nil {
+			return cursor, fmt.Errorf("cursor %q is not of a file", clip(cursor))
+		}
+	}
+	at, err = followBlocks(file, at, into)
+	if err != nil {
+		return cursor, fmt.Errorf("%s: %w", f.Path, err)
+	}
+	return name + ":" + strconv.FormatInt(at, 10), nil
+}
+
+// followBlocks adds the blocks from an offset on and returns that behind the last
+// whole one.
+func followBlocks(file *os.File, at int64, into *Revocations) (int64, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return at, err
+	}
+	if info.Size() < at {
+		return at, fmt.Errorf("%w: it has become shorter", ErrCorrupt)
+	}
+	in := bufio.NewReaderSize(io.NewSectionReader(file, at, info.Size()-at), 64<<10)
+	table := castagnoli()
+	for {
+		b, err := readBlock(in)
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return at, nil
+		}
+		if err == nil {
+			err = into.addBlock(b, table)
+		}
+		if err != nil {
+			return at, err
+		}
+		at += blockHeader + int64(len(b.payload))
+	}
+}
