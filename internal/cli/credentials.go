@@ -3,8 +3,8 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
-	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -72,12 +72,14 @@ func (a *app) givenPassword(ctx context.Context) (string, error) {
 
 // passwordFromStdin reads all of standard input, less one newline.
 func (a *app) passwordFromStdin() (string, error) {
-	const most = 64 << 10
-	text, err := io.ReadAll(io.LimitReader(a.Stdin, most))
+	text, err := io.ReadAll(io.LimitReader(a.Stdin, inifile.MaxSecret+1))
 	if err != nil {
 		return "", err
 	}
-	password := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
+	if len(text) > inifile.MaxSecret {
+		return "", &configError{problem: fmt.Sprintf("--password-stdin: more than %d bytes", inifile.MaxSecret)}
+	}
+	password := inifile.DropNewline(string(text))
 	if password == "" {
 		return "", &configError{problem: "--password-stdin: no password on standard input"}
 	}

@@ -75,6 +75,9 @@ func (e *configError) Unwrap() error { return e.cause }
 // exitCode is the one place that turns an error into an exit code. Of several
 // refusals of one token the graver counts: not genuine before not valid now.
 func exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
 	var usage *command.UsageError
 	var config *configError
 	var refused *profile.Error
@@ -87,8 +90,6 @@ func exitCode(err error) int {
 		return false
 	}
 	switch {
-	case err == nil:
-		return exitOK
 	case errors.As(err, &usage):
 		return exitUsage
 	case errors.As(err, &config), errors.As(err, &refused):

@@ -22,6 +22,8 @@ type app struct {
 	set      map[string]string // settings given as flags
 	profile  *profile.Profile
 	log      *os.File
+
+	terminalStdin bool // what Env.Stdin was before it could be interrupted
 }
 
 type flags struct {
@@ -33,6 +35,8 @@ type flags struct {
 	columns       []string
 	prefix        string
 	passwordStdin bool
+	algorithm     string
+	allowWeakKey  bool
 }
 
 func (a *app) root() *cobra.Command {
@@ -139,12 +143,20 @@ func (a *app) begin() error {
 	if a.flags.quiet && a.flags.verbose > 0 {
 		return command.Usage("--quiet and --verbose exclude each other")
 	}
-	if a.flags.format != "" && !slices.Contains(formatNames(), a.flags.format) {
-		problem := fmt.Sprintf("format %q is not one of %s", safe(a.flags.format), strings.Join(formatNames(), ", "))
-		a.flags.format = ""
-		return &command.UsageError{Problem: problem, Hint: "ats-auth help formats"}
+	if err := a.checkFormat(); err != nil {
+		return err
 	}
 	return a.openLog()
+}
+
+// checkFormat refuses a format that there is not.
+func (a *app) checkFormat() error {
+	if a.flags.format == "" || slices.Contains(formatNames(), a.flags.format) {
+		return nil
+	}
+	problem := fmt.Sprintf("format %q is not one of %s", safe(a.flags.format), strings.Join(formatNames(), ", "))
+	a.flags.format = ""
+	return &command.UsageError{Problem: problem, Hint: "ats-auth help formats"}
 }
 
 func (a *app) versionCommand() *cobra.Command {

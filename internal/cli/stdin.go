@@ -10,11 +10,11 @@ import (
 type interruptible struct {
 	ctx  context.Context
 	from io.Reader
-	read chan chunk // of a read that is under way; nil: none
-	left []byte     // of the last chunk
+	read chan piece // of a read that is under way; nil: none
+	left []byte     // of the last piece
 }
 
-type chunk struct {
+type piece struct {
 	data []byte
 	err  error
 }
@@ -24,11 +24,11 @@ type chunk struct {
 func (r *interruptible) Read(p []byte) (int, error) {
 	for len(r.left) == 0 {
 		if r.read == nil {
-			r.read = make(chan chunk, 1)
-			go func(read chan<- chunk) {
+			r.read = make(chan piece, 1)
+			go func(read chan<- piece) {
 				buffer := make([]byte, 64<<10)
 				n, err := r.from.Read(buffer)
-				read <- chunk{buffer[:n], err}
+				read <- piece{buffer[:n], err}
 			}(r.read)
 		}
 		select {

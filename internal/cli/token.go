@@ -9,11 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
-	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/pkg/client"
-	"github.com/ats-auth/ats-auth/pkg/token"
-	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
@@ -37,7 +34,10 @@ func (a *app) load() error {
 	if p.File != "" {
 		a.say(levelStory, "Configuration file: %s", safe(p.File))
 	}
-	return nil
+	if a.flags.format == "" {
+		a.flags.format = p.Value("format").Reveal()
+	}
+	return a.checkFormat()
 }
 
 // newClient makes the client of the configured service.
@@ -68,35 +68,6 @@ func (a *app) newClient() (*client.Client, error) {
 	return c, nil
 }
 
-// judge makes the verifier of the configured keys; nil when there is none.
-func (a *app) judge(adjust func(*verifier.Config)) (*verifier.Verifier, error) {
-	secret, err := a.signingSecret()
-	if err != nil || secret.IsZero() {
-		return nil, err
-	}
-	config := verifier.Config{
-		Keys:   []verifier.Key{{Algorithm: "HS256", Secret: secret}},
-		Issuer: a.profile.Value("issuer").Reveal(), Audience: a.profile.Value("audience").Reveal(), Now: a.Now,
-	}
-	adjust(&config)
-	v, err := verifier.New(config)
-	if err != nil {
-		return nil, &configError{problem: err.Error(), cause: err}
-	}
-	return v, nil
-}
-
-func (a *app) signingSecret() (token.Secret, error) {
-	switch name := a.profile.Strongest("jwt_secret_file", "jwt_secret"); name {
-	case "jwt_secret_file":
-		text, err := inifile.ReadSecretFile(a.profile.Value(name).Reveal())
-		return token.NewPassword(text), err
-	case "jwt_secret":
-		return token.NewPassword(a.profile.Value(name).Reveal()), nil
-	}
-	return token.Secret{}, nil
-}
-
 // oneToken is the token that a command is about: its argument, standard input
 // for -, else ATS_AUTH_TOKEN, else standard input where that is no terminal.
 func (a *app) oneToken(args []string) (string, error) {
@@ -105,7 +76,7 @@ func (a *app) oneToken(args []string) (string, error) {
 		return bare(args[0]), nil
 	case len(args) == 0 && !a.profile.Value("token").IsZero():
 		return a.profile.Value("token").Reveal(), nil
-	case len(args) == 0 && a.Interactive(a.Stdin):
+	case len(args) == 0 && a.terminalStdin:
 		return "", command.Usage("no token: give it as an argument, in ATS_AUTH_TOKEN, or on standard input with -")
 	}
 	text, err := io.ReadAll(io.LimitReader(a.Stdin, maxLine))
@@ -117,10 +88,6 @@ func (a *app) oneToken(args []string) (string, error) {
 	}
 	return bare(string(text)), nil
 }
-
-// maxLine bounds one token on standard input, in bytes; longer ones are judged
-// too long.
-const maxLine = 1 << 20
 
 // bare takes off what tokens are often wrapped in: blanks, Bearer, quotes.
 func bare(s string) string {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -29,6 +30,9 @@ server says of the token.`,
 }
 
 func (a *app) runTokenCheck(c *cobra.Command, args []string, minTTL time.Duration, scope string) error {
+	if f := a.flags.format; f != "" && f != "json" {
+		return command.Usage("token check has no answer to print as %s, only as json", f)
+	}
 	if err := a.load(); err != nil {
 		return err
 	}

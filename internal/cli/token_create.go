@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
@@ -29,7 +30,7 @@ verified first, and a token that is not genuine is not printed.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want) },
 	}
 	a.credentialFlags(c.Flags())
-	a.settingFlags(c.Flags(), "jwt_secret_file", "issuer", "audience")
+	a.keyFlags(c.Flags())
 	a.formatFlags(c.Flags())
 	c.Flags().BoolVar(&want.Refresh, "issue-rt", false, "also issue a refresh token")
 	c.Flags().Int64Var(&want.TTL, "ttl", 0, "lifetime to ask for, in `SECONDS`")
@@ -45,11 +46,15 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
 	if err := a.checkColumns(setColumns...); err != nil {
 		return err
 	}
+	if want.TTL < 0 {
+		return command.Usage("--ttl %d: a lifetime has 1 second at least", want.TTL)
+	}
 	// The token is a moment old: where the clocks differ, its signature counts.
-	judge, err := a.judge(func(v *verifier.Config) { v.Leeway, v.AnyAudience = verifier.MaxLeeway, v.Audience == "" })
+	judge, err := a.newJudge(false, func(v *verifier.Config) { v.Leeway, v.AnyAudience = verifier.MaxLeeway, v.Audience == "" })
 	if err != nil {
 		return err
 	}
+	defer judge.close()
 	service, err := a.newClient()
 	if err != nil {
 		return err
@@ -74,7 +79,7 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
 }
 
 // describe tells what a new token says, after verifying it if that is possible.
-func (a *app) describe(c *cobra.Command, judge *verifier.Verifier, raw string) error {
+func (a *app) describe(c *cobra.Command, judge *judge, raw string) error {
 	decoded, err := token.Decode(raw)
 	if err != nil {
 		return err

@@ -22,7 +22,7 @@ signature is verified, and a token that is not genuine is refused.
 Without an argument the token is ATS_AUTH_TOKEN, else standard input.`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenShow(c, args) },
 	}
-	a.settingFlags(c.Flags(), "jwt_secret_file", "issuer", "audience")
+	a.keyFlags(c.Flags())
 	a.formatFlags(c.Flags())
 	return c
 }
@@ -34,10 +34,11 @@ func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 	if err := a.checkColumns("header", "claims", "verified", "validity"); err != nil {
 		return err
 	}
-	judge, err := a.judge(func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
+	judge, err := a.newJudge(false, func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
 	if err != nil {
 		return err
 	}
+	defer judge.close()
 	raw, err := a.oneToken(args)
 	if err != nil {
 		return err

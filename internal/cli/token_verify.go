@@ -1,137 +1,183 @@
 package cli
 
 import (
-	"bufio"
-	"encoding/json"
 	"fmt"
+	"io"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
+// verifyFlags are what `token verify` may be told beyond the keys.
+type verifyFlags struct {
+	leeway      time.Duration
+	anyAudience bool
+	types       []string
+	at          string
+	member      string
+	failFast    bool
+}
+
 func (a *app) tokenVerify() *cobra.Command {
-	var leeway time.Duration
-	var anyAudience bool
+	var flags verifyFlags
 	c := &cobra.Command{
 		Use: "verify [TOKEN|-]", Short: "Judge whether a token is genuine and valid, offline", Args: cobra.MaximumNArgs(1),
-		Long: `Judge whether a token is genuine and valid, without asking a server. The key is
-jwt_secret, from the configuration or --secret-file.
+		Long: `Judge whether a token is genuine and valid, without asking the server about it.
+The key is a shared secret (--secret-file, jwt_secret), public keys (--jwks,
+--public-key: PEM, JWK or JWK set), or those that --issuer publishes.
 
-With - every line of standard input is a token; each gets one line of JSON on
-stdout, in order. The exit code is that of the gravest verdict: 7 not genuine,
-8 not valid now.`,
+With - every line of standard input is a token, bare, behind "Bearer", or a JSON
+string, or with --field a JSON object that holds one; each gets one line of JSON
+on stdout, in order. The exit code is that of the gravest verdict: 7 not
+genuine, 8 not valid now.`,
 		Example: `  ats-auth token verify --secret-file secret.txt "$TOKEN"
-  ats-auth token verify - < tokens.txt | jq -r 'select(.verdict != "ok").line'`,
-		RunE: func(c *cobra.Command, args []string) error {
-			return a.runTokenVerify(c, args, func(v *verifier.Config) { v.Leeway, v.AnyAudience = leeway, anyAudience })
-		},
+  ats-auth token verify --issuer https://accounts.example.org --audience app "$TOKEN"
+  ats-auth token verify - < tokens.txt | jq -r 'select(.verdict != "ok").line'
+  ats-auth token verify --field token --fail-fast - < access.ndjson`,
+		RunE: func(c *cobra.Command, args []string) error { return a.runTokenVerify(c, args, flags) },
 	}
-	a.settingFlags(c.Flags(), "jwt_secret_file", "issuer", "audience")
+	a.keyFlags(c.Flags())
 	a.formatFlags(c.Flags())
-	c.Flags().DurationVar(&leeway, "leeway", 0, "how far clocks may differ, at most 5m")
-	c.Flags().BoolVar(&anyAudience, "no-aud", false, "accept tokens made for any audience")
+	c.Flags().DurationVar(&flags.leeway, "leeway", 0, "how far clocks may differ, at most 5m")
+	c.Flags().BoolVar(&flags.anyAudience, "no-aud", false, "accept tokens made for any audience")
+	c.Flags().StringArrayVar(&flags.types, "typ", nil, "accept tokens of this `TYPE` only, at+jwt say; may be given again")
+	c.Flags().StringVar(&flags.at, "at", "", "judge as of this `TIME`: 2026-01-02T15:04:05Z, or seconds since 1970")
+	c.Flags().StringVar(&flags.member, "field", "", "with -, the lines are JSON objects that hold the token under this `NAME`")
+	c.Flags().BoolVar(&flags.failFast, "fail-fast", false, "with -, stop behind the first token that is not ok")
 	return c
 }
 
-func (a *app) runTokenVerify(c *cobra.Command, args []string, adjust func(*verifier.Config)) error {
+func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags) error {
 	if err := a.load(); err != nil {
 		return err
 	}
 	if err := a.checkColumns(verdictColumns...); err != nil {
 		return err
 	}
-	judge, err := a.judge(adjust)
+	if err := a.setClock(flags.at); err != nil {
+		return err
+	}
+	judge, err := a.newJudge(true, func(v *verifier.Config) {
+		v.Leeway, v.AnyAudience, v.Types = flags.leeway, flags.anyAudience, lower(flags.types)
+	})
 	if err != nil {
 		return err
 	}
 	if judge == nil {
 		return &configError{
-			problem: "no key to verify with: give --secret-file, ATS_AUTH_JWT_SECRET_FILE, or jwt_secret in the [client] of ats-auth-client.ini",
+			problem: "no key to verify with: give --secret-file, --jwks, --public-key or --issuer, or jwt_secret in the [client] of ats-auth-client.ini",
 		}
 	}
-	if secret, err := a.signingSecret(); err == nil {
-		if reason, weak := verifier.WeakSecret([]byte(secret.Reveal()), "HS256"); weak {
-			a.warn("the jwt_secret is weak: %s", reason)
-		}
+	defer judge.close()
+	if flags.anyAudience {
+		a.warn("--no-aud: tokens made for other services are accepted too")
 	}
 	if len(args) == 1 && args[0] == "-" {
-		return a.verifyLines(c, judge)
+		return a.verifyLines(c, judge, flags)
 	}
 	raw, err := a.oneToken(args)
 	if err != nil {
 		return err
 	}
 	claims, err := judge.Verify(c.Context(), raw)
+	a.warnOfKeys(c.Context(), judge)
 	if err != nil {
 		return err
 	}
-	v := newVerdict(0, claims, nil)
 	if a.flags.format == "" && len(a.flags.columns) == 0 {
 		_, err = fmt.Fprintf(a.Stdout, "ok: %s, %s\n", safe(claims.Subject()), a.validity(claims))
 		return err
 	}
-	return a.print(v.record())
+	return a.print(newVerdict(0, claims, nil).record())
 }
 
-// verdict is what is printed of one token.
-type verdict struct {
-	Line    int             `json:"line,omitempty"`
-	Verdict string          `json:"verdict"`
-	Code    int             `json:"code"`
-	Subject string          `json:"sub,omitempty"`
-	Issuer  string          `json:"iss,omitempty"`
-	Expires json.RawMessage `json:"exp,omitempty"`
-	ID      string          `json:"jti,omitempty"`
-	Error   string          `json:"error,omitempty"`
+func lower(types []string) []string {
+	for i, t := range types {
+		types[i] = strings.TrimPrefix(strings.ToLower(t), "application/")
+	}
+	return types
 }
 
-var verdictColumns = []string{"verdict", "code", "sub", "iss", "exp", "jti"}
-
-func newVerdict(line int, c *token.Claims, err error) verdict {
-	v := verdict{Line: line, Code: exitCode(err)}
-	v.Verdict = exitWord(v.Code)
+// setClock makes everything be judged as of a time.
+func (a *app) setClock(at string) error {
+	if at == "" {
+		return nil
+	}
+	t, err := time.Parse(time.RFC3339, at)
+	if seconds, numberErr := strconv.ParseFloat(at, 64); err != nil && numberErr == nil {
+		t, err = time.UnixMicro(int64(seconds*1e6)), nil
+	}
 	if err != nil {
-		v.Error = safe(err.Error())
-		return v
+		return command.Usage("--at %q is neither a time like 2026-01-02T15:04:05Z nor seconds since 1970", at)
 	}
-	v.Subject, v.Issuer, v.ID = c.Subject(), c.Issuer(), c.ID()
-	v.Expires, _ = c.Raw("exp")
-	return v
-}
-
-func (v verdict) record() record {
-	return record{
-		{"verdict", v.Verdict},
-		{"code", int64(v.Code)},
-		{"sub", v.Subject},
-		{"iss", v.Issuer},
-		{"exp", rawJSON(v.Expires)},
-		{"jti", v.ID},
-	}
+	a.Now = func() time.Time { return t }
+	return nil
 }
 
 // verifyLines judges a token a line.
-func (a *app) verifyLines(c *cobra.Command, judge *verifier.Verifier) error {
-	out := bufio.NewWriter(a.Stdout)
-	encode := json.NewEncoder(out)
-	encode.SetEscapeHTML(false)
-	gravest := 0
-	err := a.eachLine(func(number int, raw string) error {
-		claims, err := judge.Verify(c.Context(), raw)
-		v := newVerdict(number, claims, err)
-		if v.Code != 0 && (gravest == 0 || v.Code < gravest) {
-			gravest = v.Code
+func (a *app) verifyLines(c *cobra.Command, judge *judge, flags verifyFlags) error {
+	b := &bulk{failFast: flags.failFast, judge: func(out []byte, number int, line string) ([]byte, int) {
+		raw, err := memberOf(line, flags.member)
+		var claims *token.Claims
+		if err == nil {
+			claims, err = judge.Verify(c.Context(), raw)
 		}
-		return encode.Encode(v)
-	})
-	if err == nil {
-		err = out.Flush()
-	}
+		v := newVerdict(number, claims, err)
+		return v.append(out), v.Code
+	}}
+	stop := a.progress(b)
+	gravest, err := b.run(a.Stdin, a.Stdout)
+	stop()
+	a.warnOfKeys(c.Context(), judge)
 	if err == nil && gravest != 0 {
 		return &reported{gravest}
 	}
 	return err
+}
+
+// memberOf finds the token of a line.
+func memberOf(line, member string) (string, error) {
+	if member == "" {
+		return line, nil
+	}
+	o, err := token.ParseObject(line)
+	if err != nil {
+		return "", err
+	}
+	raw, ok := o.String(member)
+	if !ok {
+		return "", token.Refuse(token.ErrMalformed, "no string under %q", member)
+	}
+	return bare(raw), nil
+}
+
+// progress tells a person how far it is, once a second.
+func (a *app) progress(b *bulk) (stop func()) {
+	if a.level() < levelInfo || !a.Interactive(a.Stderr) || a.Interactive(a.Stdout) {
+		return func() {}
+	}
+	done, gone := make(chan struct{}), make(chan struct{})
+	began := time.Now()
+	go func() {
+		defer close(gone)
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-done:
+				_, _ = io.WriteString(a.Stderr, "\r\x1b[K")
+				return
+			case <-tick.C:
+				n := b.lines.Load()
+				fmt.Fprintf(a.Stderr, "\r\x1b[K%d tokens, %.0f a second, %d not ok", n, float64(n)/time.Since(began).Seconds(), b.failed.Load())
+			}
+		}
+	}()
+	return func() { close(done); <-gone }
 }

@@ -154,9 +154,9 @@ func judging() []Setting {
 			Help: "shared secret tokens are signed with",
 		},
 		{
-			Name: "jwks_url", Flag: "jwks-url", Aliases: []string{"jwks"}, Env: []string{"ATS_AUTH_JWKS_URL"},
+			Name: "jwks_url", Flag: "jwks-url", Aliases: []string{"jwks", "public-key"}, Env: []string{"ATS_AUTH_JWKS_URL"},
 			Section: "client", Key: "jwks_url", Kind: PathOrURL,
-			Help: "URL or file of the public keys tokens are signed with",
+			Help: "URL or file of the public keys tokens are signed with (PEM, JWK or JWK set)",
 		},
 		{
 			Name: "issuer", Flag: "issuer", Env: []string{"ATS_AUTH_ISSUER"}, Section: "client", Key: "issuer",

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/ats-auth/ats-auth/internal/inifile"
+	"github.com/ats-auth/ats-auth/pkg/client"
+	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
+)
+
+// judge is a verifier with what must be let go afterwards.
+type judge struct {
+	*verifier.Verifier
+	source *verifier.Source // nil: the keys stand in memory
+}
+
+func (j *judge) close() {
+	if j != nil && j.source != nil {
+		j.source.Close()
+	}
+}
+
+// keyFlags say which keys verify.
+func (a *app) keyFlags(f *pflag.FlagSet) {
+	a.settingFlags(f, "jwt_secret_file", "jwks_url", "issuer", "audience")
+	f.StringVar(&a.flags.algorithm, "alg", "", "accept this `ALGORITHM` only (default: HS256 for a secret, else what the key is for)")
+	f.BoolVar(&a.flags.allowWeakKey, "allow-weak-key", false, "accept RSA keys of less than 2048 bits")
+}
+
+// newJudge makes the verifier of the configured keys; nil when there is none.
+// An issuer without keys is asked for them only where discover says so.
+func (a *app) newJudge(discover bool, adjust func(*verifier.Config)) (*judge, error) {
+	config := verifier.Config{
+		Issuer: a.profile.Value("issuer").Reveal(), Audience: a.profile.Value("audience").Reveal(), Now: a.Now,
+		AllowWeakKeys: a.flags.allowWeakKey,
+	}
+	if a.flags.algorithm != "" {
+		config.Algorithms = []string{a.flags.algorithm}
+	}
+	source, err := a.keys(&config, discover)
+	if err != nil || source == nil && config.Keys == nil {
+		return nil, err
+	}
+	adjust(&config)
+	v, err := verifier.New(config)
+	if err != nil {
+		return nil, &configError{problem: err.Error(), cause: err}
+	}
+	return &judge{v, source}, nil
+}
+
+// keys puts the configured keys into a verifier's configuration.
+func (a *app) keys(config *verifier.Config, discover bool) (*verifier.Source, error) {
+	name := a.profile.Strongest("jwt_secret_file", "jwt_secret", "jwks_url")
+	if name == "" {
+		if discover && config.Issuer != "" {
+			return a.keySource(config, verifier.SourceConfig{Issuer: config.Issuer})
+		}
+		return nil, nil
+	}
+	text := a.profile.Value(name).Reveal()
+	switch {
+	case name == "jwks_url" && strings.Contains(text, "://"):
+		return a.keySource(config, verifier.SourceConfig{URL: text})
+	case name == "jwks_url":
+		return nil, readKeys(config, text)
+	case name == "jwt_secret_file":
+		secret, err := inifile.ReadSecretFile(text)
+		if err != nil {
+			return nil, err
+		}
+		text = secret
+	}
+	algorithm := a.flags.algorithm
+	if algorithm == "" {
+		algorithm = "HS256"
+	}
+	config.Keys = []verifier.Key{{Algorithm: algorithm, Secret: token.NewPassword(text)}}
+	return nil, nil
+}
+
+// readKeys reads a file of public keys.
+func readKeys(config *verifier.Config, name string) error {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return inifile.FileError(name, err)
+	}
+	config.Keys, err = verifier.ParseKeys(text)
+	if err != nil {
+		return &configError{problem: fmt.Sprintf("%s: %v", inifile.ShowName(name), err), cause: err}
+	}
+	return nil
+}
+
+// keySource fetches keys the way the server would be reached.
+func (a *app) keySource(config *verifier.Config, from verifier.SourceConfig) (*verifier.Source, error) {
+	value := func(name string) string { return a.profile.Value(name).Reveal() }
+	http, err := client.NewHTTPClient(client.Config{
+		CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
+		Insecure: a.profile.Value("insecure").Bool(), Timeout: a.profile.Value("timeout").Duration(),
+	})
+	if err != nil {
+		return nil, &configError{problem: err.Error(), cause: err}
+	}
+	from.Client = http
+	source, err := verifier.NewSource(from)
+	if err != nil {
+		return nil, &configError{problem: err.Error(), cause: err}
+	}
+	config.Source = source
+	return source, nil
+}
+
+// warnOfKeys tells what is dangerous about the keys in force.
+func (a *app) warnOfKeys(ctx context.Context, j *judge) {
+	for _, w := range j.Warnings(ctx) {
+		a.warn("%s", w)
+	}
+}
