@@ -26,7 +26,8 @@ func TokenFromContext(ctx context.Context) (*token.Claims, bool) {
 // TokenFromContext has its claims, and answers the others as RFC 6750 section 3
 // says: 401 where there is no token, 401 invalid_token where it is not good, 400
 // invalid_request where there are several or the header cannot be read, 503 where
-// nobody can say. The token is taken from the Authorization header alone: one in
+// nobody can say. A token that is bound to its holder's key (cnf) is no plain
+// bearer token, and not good here. The token is taken from the Authorization header alone: one in
 // the URL stands in logs (RFC 9700 section 4.3.2).
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -40,6 +41,11 @@ func (v *Verifier) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		claims, err := v.Verify(r.Context(), raw)
+		if err == nil && claims.Has("cnf") {
+			// Bound to a key whose proof is not looked at here, so whoever stole the
+			// token could use it (RFC 9449 section 7.1, RFC 8705 section 3).
+			err = &token.ClaimError{Claim: "cnf", Reason: "the token is bound to a key and was sent as a plain bearer token", Kind: token.ErrClaims}
+		}
 		if err != nil {
 			v.refuse(w, err)
 			return

@@ -56,6 +56,7 @@ func TestRequestsAreAnsweredAsRFC6750Says(t *testing.T) {
 		"nothing behind it":        {"/", []string{"Bearer"}, 400, `Bearer realm="ats-auth", error="invalid_request", error_description="no token behind Bearer"`},
 		"an expired token":         {"/", []string{"Bearer " + claimed(`{"exp":1699996400}`)}, 401, `Bearer realm="ats-auth", error="invalid_token", error_description="exp: token expired at 2023-11-14T21:13:20Z, 1h0m1s ago"`},
 		"a forged token":           {"/", []string{"Bearer " + tampered(good)}, 401, `Bearer realm="ats-auth", error="invalid_token", error_description="signature verification failed"`},
+		"a token bound to a key":   {"/", []string{"Bearer " + claimed(`{"exp":1700000060,"sub":"marco","cnf":{"jkt":"x"}}`)}, 401, `Bearer realm="ats-auth", error="invalid_token", error_description="cnf: the token is bound to a key and was sent as a plain bearer token"`},
 		"a revoked token":          {"/", []string{"Bearer revoked"}, 401, `Bearer realm="ats-auth", error="invalid_token", error_description="token revoked"`},
 		"text from elsewhere":      {"/", []string{"Bearer x"}, 401, `Bearer realm="ats-auth", error="invalid_token", error_description="unknown 'x'??X-Evil: ?"`},
 		"nobody can say":           {"/", []string{"Bearer later"}, 503, ""},
