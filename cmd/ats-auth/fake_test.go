@@ -78,7 +78,7 @@ var fakes = map[string]http.HandlerFunc{
 		_, _ = io.Copy(io.Discard, r.Body) // only then is the end of the client seen
 		<-r.Context().Done()
 	},
-	"tls":  func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
+	"tls": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) },
 	"throttled": func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "600")
 		w.WriteHeader(http.StatusTooManyRequests)

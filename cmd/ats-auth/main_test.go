@@ -1,23 +1,35 @@
 package main
 
 import (
-	"bufio"
+	"bytes"
+	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/ats-auth/ats-auth/internal/daemon"
 )
 
 // programs is the directory with both programs as they are shipped.
 var programs string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) == 0 {
+		// Never. But go test answers from its cache while this binary is the
+		// same, and the linker leaves out what is not reached.
+		main()
+		daemon.Run(context.Background(), daemon.Env{})
+	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "ats-auth-test")
 		if err != nil {
@@ -40,10 +52,19 @@ func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("..", "..", "testdata", "script"),
 		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serve, "shutdown": shutdown, "reload": reload, "fake": fake},
+		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serve, "shutdown": shutdown, "reload": reload, "waitfor": waitfor, "fake": fake},
+		Condition:           condition,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// condition knows [root]: only root can give a file away.
+func condition(name string) (bool, error) {
+	if name != "root" {
+		return false, fmt.Errorf("no condition is called %q", name)
+	}
+	return os.Geteuid() == 0, nil
 }
 
 // world is what a script holds besides its files.
@@ -66,8 +87,8 @@ func setup(e *testscript.Env) error {
 	return os.Mkdir(home, 0o700)
 }
 
-// serve starts a server and sets ATS_AUTH_URL and HEALTH_URL. Its arguments are
-// settings, [store] stale_after as STORE_STALE_AFTER=1s, and flags.
+// serve starts a server and sets ATS_AUTH_URL, HEALTH_URL and SERVER_PID. Its
+// arguments are settings, [store] stale_after as STORE_STALE_AFTER=1s, and flags.
 func serve(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("serve cannot fail: use exec ats-auth-server")
@@ -78,7 +99,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	var flags []string
 	for _, arg := range args {
-		if strings.HasPrefix(arg, "-") {
+		if !strings.Contains(arg, "=") || strings.HasPrefix(arg, "-") {
 			flags = append(flags, arg)
 		} else {
 			env = append(env, "ATS_AUTH_SERVER_"+arg)
@@ -89,6 +110,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	worldOf(ts).server = s.cmd
 	ts.Setenv("ATS_AUTH_URL", s.url)
 	ts.Setenv("HEALTH_URL", s.health)
+	ts.Setenv("SERVER_PID", strconv.Itoa(s.cmd.Process.Pid))
 	ts.Defer(func() { _ = end(s.cmd) })
 }
 
@@ -100,6 +122,20 @@ func shutdown(ts *testscript.TestScript, _ bool, _ []string) {
 // reload tells the server to read again what can be read again.
 func reload(ts *testscript.TestScript, _ bool, _ []string) {
 	ts.Check(worldOf(ts).server.Process.Signal(syscall.SIGHUP))
+}
+
+// waitfor waits until a text stands in the server's log.
+func waitfor(ts *testscript.TestScript, _ bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: waitfor TEXT")
+	}
+	for range 250 {
+		if strings.Contains(ts.ReadFile("server.log"), args[0]) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("the server does not say %q", args[0])
 }
 
 // runningServer is a server that serves.
@@ -122,30 +158,31 @@ func startServer(env []string, logFile string, args ...string) (runningServer, e
 	if err != nil {
 		return s, err
 	}
-	stderr, err := s.cmd.StderrPipe()
+	defer log.Close()
+	before, err := log.Seek(0, io.SeekEnd)
 	if err != nil {
 		return s, err
 	}
+	s.cmd.Stderr = log
 	if err := s.cmd.Start(); err != nil {
 		return s, err
 	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		fmt.Fprintln(log, lines.Text())
-		if m := healthLine.FindStringSubmatch(lines.Text()); m != nil {
-			s.health = m[1]
-		}
-		if m := servingLine.FindStringSubmatch(lines.Text()); m != nil {
-			s.url = m[1]
-			go func() { // the rest of the log, until the server ends
-				defer log.Close()
-				for lines.Scan() {
-					fmt.Fprintln(log, lines.Text())
-				}
-			}()
+	for range 500 {
+		text, _ := os.ReadFile(logFile)
+		text = text[min(before, int64(len(text))):]
+		if m := servingLine.FindSubmatch(text); m != nil {
+			s.url = string(m[1])
+			if m := healthLine.FindSubmatch(text); m != nil {
+				s.health = string(m[1])
+			}
 			return s, nil
 		}
+		if bytes.HasPrefix(text, []byte("ats-auth-server: ")) || bytes.Contains(text, []byte("\nats-auth-server: ")) {
+			break // its last words
+		}
+		time.Sleep(20 * time.Millisecond)
 	}
+	_ = s.cmd.Process.Kill()
 	text, _ := os.ReadFile(logFile)
 	return s, fmt.Errorf("ats-auth-server does not serve: %v\n%s", s.cmd.Wait(), text)
 }

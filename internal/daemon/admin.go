@@ -3,11 +3,13 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
@@ -29,7 +31,7 @@ func (a *app) revokeCommand() *cobra.Command {
 					a.say("all tokens and logins of everybody are void")
 					return a.answer(map[string]bool{"all": true}, "")
 				}
-				if _, err := s.User(c.Context(), tenant, user); err != nil {
+				if _, err := knownUser(c.Context(), s, tenant, user); err != nil {
 					return err
 				}
 				if err := s.RevokeUser(c.Context(), tenant, user); err != nil {
@@ -61,6 +63,12 @@ master.key too, elsewhere.`,
 			if err != nil {
 				return err
 			}
+			if path, onDisk := strings.CutPrefix(config.store, "sqlite:"); onDisk {
+				// Opening it would make an empty one, and a copy of that looks like a backup.
+				if _, err := os.Stat(path); err != nil {
+					return inifile.FileError(path, err)
+				}
+			}
 			st, err := openStore(c.Context(), config.store)
 			if err != nil {
 				return err
@@ -73,7 +81,7 @@ master.key too, elsewhere.`,
 			if err := b.Backup(c.Context(), args[0]); err != nil {
 				return err
 			}
-			a.say("%s written", args[0])
+			a.say("%s written; the master key is not in it: keep a copy of that too, elsewhere", args[0])
 			return a.answer(map[string]string{"file": args[0]}, "")
 		},
 	})
@@ -88,14 +96,14 @@ func (a *app) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := a.certificates(config); err != nil {
-				return err
-			}
 			s, st, err := a.open(c.Context(), config, nil)
 			if err != nil {
 				return err
 			}
 			defer st.Close()
+			if _, err := a.certificates(config); err != nil {
+				return err
+			}
 			if err := s.Ready(c.Context()); err != nil {
 				return err
 			}

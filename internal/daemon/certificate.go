@@ -56,7 +56,7 @@ func (h *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	h.mu.RUnlock()
 	if look {
 		// A file that is half written keeps the old certificate in force.
-		if err := h.reload(); err == nil {
+		if err := h.follow(); err == nil {
 			h.mu.RLock()
 			defer h.mu.RUnlock()
 			return h.pair, nil
@@ -65,7 +65,16 @@ func (h *certificates) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	return pair, nil
 }
 
+// reload reads the files.
 func (h *certificates) reload() error {
+	h.mu.Lock()
+	h.changed = time.Time{}
+	h.mu.Unlock()
+	return h.follow()
+}
+
+// follow reads the files when they have changed.
+func (h *certificates) follow() error {
 	if h.cert == "" {
 		return nil
 	}
@@ -95,7 +104,7 @@ func selfSigned(c *config) (*certificates, error) {
 	if onDisk {
 		held := &certificates{cert: cert, key: key}
 		err := held.reload()
-		if err == nil && held.lasts() {
+		if err == nil && held.lasts() && held.names(c.listen) {
 			return held, nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -111,7 +120,7 @@ func selfSigned(c *config) (*certificates, error) {
 		return &certificates{pair: &pair}, err
 	}
 	if err := errors.Join(os.WriteFile(key, keyPEM, 0o600), os.WriteFile(cert, certPEM, 0o644)); err != nil {
-		return nil, fmt.Errorf("self-signed certificate: %w", err)
+		return nil, refuse("self-signed certificate: %w", err)
 	}
 	held := &certificates{cert: cert, key: key}
 	return held, held.reload()
@@ -120,6 +129,14 @@ func selfSigned(c *config) (*certificates, error) {
 // lasts reports whether the certificate is good for another week.
 func (h *certificates) lasts() bool {
 	return h.pair.Leaf != nil && time.Until(h.pair.Leaf.NotAfter) > 7*24*time.Hour
+}
+
+// names reports whether a client that was given the address would take the
+// certificate.
+func (h *certificates) names(listen string) bool {
+	host, _, err := net.SplitHostPort(listen)
+	ip := net.ParseIP(host)
+	return err != nil || ip == nil || ip.IsUnspecified() || h.pair.Leaf.VerifyHostname(host) == nil
 }
 
 func makeCertificate(listen string) (certPEM, keyPEM []byte, err error) {

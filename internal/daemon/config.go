@@ -2,12 +2,16 @@ package daemon
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +51,7 @@ func (a *app) load() (*config, error) {
 	if v.err != nil {
 		return nil, v.err
 	}
-	return c, a.readSecrets(c)
+	return c, c.readSecrets()
 }
 
 func (a *app) readFile(v *values) error {
@@ -55,9 +59,9 @@ func (a *app) readFile(v *values) error {
 	if name == "" {
 		return nil
 	}
-	data, err := os.ReadFile(name)
+	data, info, err := readConfig(name)
 	if err != nil {
-		return refuse("configuration: %w", err)
+		return err
 	}
 	file, err := inifile.Parse(name, data, schema())
 	if err != nil {
@@ -70,14 +74,29 @@ func (a *app) readFile(v *values) error {
 			secret = secret || s.secret
 		}
 	}
-	info, err := os.Stat(name)
-	if err != nil {
-		return refuse("configuration: %w", err)
-	}
 	if secret {
 		return inifile.CheckSecretFile(name, info)
 	}
-	return inifile.CheckFile(name, info)
+	return nil
+}
+
+// readConfig judges the open file, not its name, and returns what it holds.
+func readConfig(name string) ([]byte, fs.FileInfo, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, nil, inifile.FileError(name, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, inifile.FileError(name, err)
+	}
+	if err := inifile.CheckFile(name, info); err != nil {
+		return nil, nil, err
+	}
+	const most = 1 << 20
+	data, err := inifile.ReadBounded(f, name, most)
+	return data, info, err
 }
 
 // schema is what the configuration file may hold.
@@ -93,32 +112,35 @@ func schema() inifile.Schema {
 	return inifile.Schema{Sections: sections, Keys: func(section string) ([]inifile.Key, error) { return known[section], nil }}
 }
 
-// readEnvironment takes ATS_AUTH_SERVER_SECTION_KEY. A name that begins with a
-// section and is no key is refused; others are somebody else's (an orchestrator
-// sets ATS_AUTH_SERVER_PORT for a service of this name).
+// readEnvironment takes ATS_AUTH_SERVER_SECTION_KEY and refuses what only looks
+// like it.
 func (a *app) readEnvironment(v *values) error {
 	byName := make(map[string]setting)
-	sections := make(map[string]bool)
+	var names []string
 	for _, s := range settings() {
 		byName[s.variable()] = s
-		sections[strings.ToUpper(s.section)] = true
+		names = append(names, s.variable())
 	}
 	for _, pair := range a.Environ {
 		name, text, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, variablePrefix)
-		if !ours || text == "" {
+		if !ours || text == "" || setByOrchestrator(rest) {
 			continue
 		}
 		s, known := byName[name]
-		section, _, _ := strings.Cut(rest, "_")
-		switch {
-		case known:
-			v.given[s.name()] = value{text, name}
-		case sections[section]:
-			return refuse("%s in the environment names no key of [%s]", name, strings.ToLower(section))
+		if !known {
+			return refuse("%s in the environment names no setting%s", name, inifile.DidYouMean(name, names))
 		}
+		v.given[s.name()] = value{text, name}
 	}
 	return nil
+}
+
+// setByOrchestrator knows the variables that Kubernetes and Docker set for a
+// service called ats-auth-server; they begin with no section of ours.
+func setByOrchestrator(rest string) bool {
+	first, _, _ := strings.Cut(rest, "_")
+	return slices.Contains([]string{"PORT", "SERVICE", "NAME", "ENV"}, first)
 }
 
 // interpret turns texts into a configuration; v.err says what is wrong.
@@ -141,13 +163,36 @@ func (a *app) interpret(v *values) *config {
 	}
 	if c.store == "" {
 		c.store = "sqlite:" + filepath.Join(a.stateDir(), "store.db")
+		v.imply("store", "url", c.store)
 	}
 	if name, onDisk := c.stateFile("master.key"); onDisk && c.server.MasterKeyFile == "" && c.server.MasterKey.IsZero() {
 		c.server.MasterKeyFile = name
+		v.imply("tokens", "master_key_file", name)
+	}
+	c.check(v)
+	return c
+}
+
+// check finds what cannot be meant, each by itself or together.
+func (c *config) check(v *values) {
+	for _, d := range c.server.Dialects {
+		if !slices.Contains(server.DefaultDialects(), d) {
+			v.wrong("server", "dialects", "a list of known dialects ("+strings.Join(server.DefaultDialects(), ", ")+")")
+		}
 	}
 	switch {
+	case !address(c.listen):
+		v.wrong("server", "listen", "an address and a port, 127.0.0.1:8081 say")
+	case c.adminListen != "off" && !address(c.adminListen):
+		v.wrong("server", "admin_listen", "an address and a port, 127.0.0.1:8082 say, or off")
 	case c.server.AccessTTL == 0:
 		v.wrong("tokens", "access_ttl", "above 0")
+	case c.server.StaleAfter == 0:
+		v.wrong("store", "stale_after", "above 0")
+	case c.server.Attempts == 0:
+		v.wrong("throttle", "attempts", "above 0")
+	case c.server.Window == 0:
+		v.wrong("throttle", "window", "above 0")
 	case c.tls != "off" && c.tls != "self-signed" && c.tls != "files":
 		v.wrong("server", "tls", "off, self-signed or files")
 	case c.tls == "files" && (c.cert == "" || c.key == ""):
@@ -155,7 +200,13 @@ func (a *app) interpret(v *values) *config {
 	case c.tls == "off" && !c.server.BehindProxy && !loopback(c.listen):
 		v.wrong("server", "listen", "a loopback address, which plain HTTP is for: set [server] tls, or behind_proxy = true")
 	}
-	return c
+}
+
+// address reports whether a text is [HOST]:PORT.
+func address(text string) bool {
+	_, port, err := net.SplitHostPort(text)
+	number, numberErr := strconv.ParseUint(port, 10, 16)
+	return err == nil && numberErr == nil && number <= 65535
 }
 
 // orNone is what a Config calls none, where its 0 is the default.
@@ -176,7 +227,7 @@ func loopback(address string) bool {
 }
 
 // readSecrets reads the files that hold secrets.
-func (a *app) readSecrets(c *config) error {
+func (c *config) readSecrets() error {
 	if name := c.values.text("tokens", "jwt_secret_file"); name != "" {
 		if !c.server.JWTSecret.IsZero() {
 			return refuse("[tokens] jwt_secret and jwt_secret_file exclude each other")
@@ -187,8 +238,34 @@ func (a *app) readSecrets(c *config) error {
 		}
 		c.server.JWTSecret = token.NewPassword(secret)
 	}
+	return c.checkMaster()
+}
+
+// checkMaster judges the master key before the store is touched. A file that is
+// not there will be made.
+func (c *config) checkMaster() error {
+	where, text := "[tokens] master_key", c.server.MasterKey.Reveal()
+	if name := c.server.MasterKeyFile; name != "" {
+		if text != "" {
+			return refuse("[tokens] master_key and master_key_file exclude each other")
+		}
+		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		var err error
+		if text, err = inifile.ReadSecretFile(name); err != nil {
+			return err
+		}
+		where = "master key file " + inifile.ShowName(name)
+	}
+	key, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(text))
+	if text != "" && (err != nil || len(key) != masterBytes) {
+		return refuse("%s is not the base64 of %d bytes", where, masterBytes)
+	}
 	return nil
 }
+
+const masterBytes = 32
 
 // open opens the store and the service over it. The caller closes the store.
 func (a *app) open(ctx context.Context, c *config, log *slog.Logger) (*server.Server, store.Store, error) {
@@ -206,12 +283,12 @@ func (a *app) open(ctx context.Context, c *config, log *slog.Logger) (*server.Se
 
 func openStore(ctx context.Context, url string) (store.Store, error) {
 	kind, rest, _ := strings.Cut(url, ":")
-	switch kind {
-	case "memory":
+	switch {
+	case url == "memory:":
 		return memory.New(), nil
-	case "sqlite":
+	case kind == "sqlite":
 		if rest == "" {
-			return nil, refuse("[store] url: sqlite: without a file")
+			return nil, refuse("[store] url = sqlite: names no file")
 		}
 		st, err := sqlite.Open(ctx, sqlite.Config{Path: rest})
 		if err != nil {
@@ -219,7 +296,7 @@ func openStore(ctx context.Context, url string) (store.Store, error) {
 		}
 		return st, nil
 	}
-	return nil, refuse("[store] url: %q is neither sqlite:FILE nor memory:", kind+":")
+	return nil, refuse("[store] url = %s is neither sqlite:FILE nor memory:", maskURL(url))
 }
 
 // with runs an administrator's command over the configured store.
@@ -228,7 +305,7 @@ func (a *app) with(ctx context.Context, use func(*server.Server) error) error {
 	if err != nil {
 		return err
 	}
-	if strings.HasPrefix(c.store, "memory:") {
+	if c.store == "memory:" {
 		return refuse("[store] url = memory: keeps nothing, so there is nothing to administer")
 	}
 	s, st, err := a.open(ctx, c, nil)

@@ -13,6 +13,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -41,10 +42,11 @@ type Env struct {
 
 // The exit codes.
 const (
-	exitOK     = 0
-	exitError  = 1
-	exitUsage  = 2
-	exitConfig = 3
+	exitOK          = 0
+	exitError       = 1
+	exitUsage       = 2
+	exitConfig      = 3
+	exitInterrupted = 130
 )
 
 // configError is a configuration that cannot be used.
@@ -56,12 +58,15 @@ func (e *configError) Unwrap() error { return e.err }
 func refuse(format string, args ...any) error { return &configError{fmt.Errorf(format, args...)} }
 
 // Run runs one command line and returns its exit code: 0 done, 1 error, 2
-// usage, 3 configuration.
+// usage, 3 configuration, 130 interrupted before anything was done.
 func Run(ctx context.Context, env Env) int {
 	a := &app{Env: env}
 	err := command.Execute(ctx, a.root(), env.Args[1:])
-	if err == nil {
+	switch {
+	case err == nil:
 		return exitOK
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return exitInterrupted
 	}
 	code, hint := exitError, ""
 	var usage *command.UsageError
@@ -101,7 +106,8 @@ func (a *app) root() *cobra.Command {
 		Long: `ats-auth-server issues, checks and revokes authentication tokens, durably.
 Without a command it serves. Every key of its configuration file is also a
 variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL.`,
-		RunE: a.serve,
+		RunE:              a.serve,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
 	}
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
@@ -135,47 +141,46 @@ func (a *app) formatFlag(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// begin refuses what is mistyped before anything is done.
+func (a *app) begin() error {
+	if _, ok := levels()[a.logLevel]; !ok {
+		return command.Usage("log level %q is not one of critical, error, warning, info, debug", a.logLevel)
+	}
+	if !slices.Contains([]string{"", "table", "json"}, a.format) {
+		return command.Usage("format %q is neither table nor json", a.format)
+	}
+	return nil
+}
+
 // answer prints an object where json is asked for, else what a person reads.
 func (a *app) answer(object any, table string) error {
-	switch a.format {
-	case "json":
+	if a.format == "json" {
 		e := json.NewEncoder(a.Stdout)
 		e.SetEscapeHTML(false)
 		return e.Encode(object)
-	case "table", "":
-		_, err := io.WriteString(a.Stdout, table)
-		return err
 	}
-	return command.Usage("format %q is neither table nor json", a.format)
+	_, err := io.WriteString(a.Stdout, table)
+	return err
 }
 
 // say tells on stderr what was done.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.Stderr, format+"\n", args...) }
 
-// newLog makes the structured log: JSON, or text on a terminal. Its level can
-// be changed while it is used.
-func (a *app) newLog(level *slog.LevelVar) (*slog.Logger, error) {
-	if err := setLevel(level, a.logLevel, a.debug); err != nil {
-		return nil, err
+// newLog makes the structured log: JSON, or text on a terminal.
+func (a *app) newLog() *slog.Logger {
+	options := &slog.HandlerOptions{Level: levels()[a.logLevel]}
+	if a.debug {
+		options.Level = slog.LevelDebug
 	}
-	options := &slog.HandlerOptions{Level: level}
 	if a.Interactive(a.Stderr) {
-		return slog.New(slog.NewTextHandler(a.Stderr, options)), nil
+		return slog.New(slog.NewTextHandler(a.Stderr, options))
 	}
-	return slog.New(slog.NewJSONHandler(a.Stderr, options)), nil
+	return slog.New(slog.NewJSONHandler(a.Stderr, options))
 }
 
-func setLevel(level *slog.LevelVar, name string, debug bool) error {
-	levels := map[string]slog.Level{
+// levels are those of --log-level.
+func levels() map[string]slog.Level {
+	return map[string]slog.Level{
 		"critical": slog.LevelError + 4, "error": slog.LevelError, "warning": slog.LevelWarn, "info": slog.LevelInfo, "debug": slog.LevelDebug,
 	}
-	l, ok := levels[name]
-	if !ok {
-		return command.Usage("log level %q is not one of critical, error, warning, info, debug", name)
-	}
-	if debug {
-		l = slog.LevelDebug
-	}
-	level.Set(l)
-	return nil
 }

@@ -2,8 +2,9 @@ package daemon
 
 import (
 	"encoding/base64"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
@@ -11,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -44,7 +46,7 @@ func (a *app) keyList() *cobra.Command {
 				fmt.Fprintln(w, "KID\tALG\tSTATE\tCREATED\tVERIFIES UNTIL")
 				for i, k := range keys {
 					views[i] = keyView{k.ID, k.Algorithm, k.State, stamp(k.CreatedAt), stamp(k.NotAfter)}
-					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, k.State, views[i].Created, views[i].NotAfter)
+					fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", k.ID, k.Algorithm, k.State, orDash(views[i].Created), orDash(views[i].NotAfter))
 				}
 				w.Flush()
 				return a.answer(views, b.String())
@@ -63,6 +65,13 @@ func (a *app) keyRotate() *cobra.Command {
 }
 
 func (a *app) rotate(c *cobra.Command, secret token.Secret, done string) error {
+	config, err := a.load()
+	if err != nil {
+		return err
+	}
+	if !config.server.JWTSecret.IsZero() {
+		return refuse("the secret is given by [tokens] jwt_secret or jwt_secret_file: change it there, or take it out and let the store keep the keys")
+	}
 	return a.with(c.Context(), func(s *server.Server) error {
 		if err := s.RotateKey(c.Context(), secret); err != nil {
 			return err
@@ -82,23 +91,15 @@ func (a *app) keyImport() *cobra.Command {
 		Long: `Sign with the shared secret that a file holds, less one newline at its end. The
 old keys verify until their last token is over.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			in := a.Stdin
-			if args[0] != "-" {
-				f, err := os.Open(args[0])
-				if err != nil {
-					return err
-				}
-				defer f.Close()
-				in = f
+			var secret string
+			var err error
+			if args[0] == "-" {
+				secret, err = a.secretFromStdin(c.Context())
+			} else {
+				secret, err = inifile.ReadSecretFile(args[0])
 			}
-			const most = 64 << 10
-			text, err := io.ReadAll(io.LimitReader(in, most+1))
 			if err != nil {
 				return err
-			}
-			secret := strings.TrimSuffix(strings.TrimSuffix(string(text), "\n"), "\r")
-			if secret == "" || len(text) > most {
-				return fmt.Errorf("%s: a secret has 1 to %d bytes", args[0], most)
 			}
 			if reason, weak := weakSecret(token.NewPassword(secret)); weak {
 				a.say("warning: the secret is weak: %s", reason)
@@ -119,7 +120,7 @@ type jwk struct {
 
 func (a *app) keyExport() *cobra.Command {
 	var output string
-	c := &cobra.Command{
+	c := a.formatFlag(&cobra.Command{
 		Use: "export", Short: "Write the keys in force as a JWK set, secrets included",
 		Long: `Write the keys in force as a JWK set (RFC 7517), for a verifier. The keys are
 shared secrets: whoever has the file can make tokens that such a verifier takes.`,
@@ -129,7 +130,7 @@ shared secrets: whoever has the file can make tokens that such a verifier takes.
 			}
 			return a.with(c.Context(), func(s *server.Server) error { return a.export(c, s, output) })
 		},
-	}
+	})
 	c.Flags().StringVarP(&output, "output", "o", "", "write to `FILE`, for its owner only")
 	return c
 }
@@ -143,16 +144,18 @@ func (a *app) export(c *cobra.Command, s *server.Server, output string) error {
 	for _, k := range keys {
 		set["keys"] = append(set["keys"], jwk{"oct", k.ID, k.Algorithm, "sig", base64.RawURLEncoding.EncodeToString([]byte(k.Secret.Reveal()))})
 	}
-	if output != "" {
-		f, err := os.OpenFile(output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		a.Stdout = f
+	if output == "" {
+		return json.NewEncoder(a.Stdout).Encode(set)
 	}
-	a.format = "json"
-	return a.answer(set, "")
+	f, err := os.OpenFile(output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(json.NewEncoder(f).Encode(set), f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	a.say("%s written, for its owner only: it holds the secrets", output)
+	return nil
 }
 
 func (a *app) keyShowSecret() *cobra.Command {

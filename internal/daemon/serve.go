@@ -36,11 +36,7 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		_, err := io.WriteString(a.Stdout, config.values.report())
 		return err
 	}
-	var level slog.LevelVar
-	logger, err := a.newLog(&level)
-	if err != nil {
-		return err
-	}
+	logger := a.newLog()
 	s, st, err := a.open(c.Context(), config, logger)
 	if err != nil {
 		return err
@@ -57,20 +53,21 @@ func (a *app) listenAndServe(ctx context.Context, c *config, s *server.Server, l
 	if err != nil {
 		return err
 	}
-	doors, err := net.Listen("tcp", c.listen)
+	doors, err := listen("listen", c.listen)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	scheme := "http"
 	if certificates != nil {
 		doors = tls.NewListener(doors, certificates.config())
 		scheme = "https"
+		logger.Info("certificate", "file", certificates.cert)
 	}
 	servers := map[*http.Server]net.Listener{newHTTPServer(s, logger): doors}
 	if c.adminListen != "off" {
-		admin, err := net.Listen("tcp", c.adminListen)
+		admin, err := listen("admin_listen", c.adminListen)
 		if err != nil {
-			return errors.Join(fmt.Errorf("listen: %w", err), doors.Close())
+			return errors.Join(err, doors.Close())
 		}
 		servers[newHTTPServer(s.Health(), logger)] = admin
 		logger.Info("health and readiness", "url", "http://"+admin.Addr().String()+"/readyz")
@@ -82,9 +79,22 @@ func (a *app) listenAndServe(ctx context.Context, c *config, s *server.Server, l
 	for server, listener := range servers {
 		go func() { failed <- server.Serve(listener) }()
 	}
-	logger.Info("serving", "url", scheme+"://"+doors.Addr().String(), "dialects", strings.Join(c.server.Dialects, ", "), "store", c.store, "version", a.Version)
+	logger.Info("serving", "url", scheme+"://"+doors.Addr().String(), "dialects", strings.Join(c.server.Dialects, ", "), "store", maskURL(c.store), "version", a.Version)
 	err = a.wait(ctx, failed, certificates, logger)
 	return errors.Join(err, shutdown(servers, c.shutdownGrace, logger))
+}
+
+// listen opens a port and says in one sentence why it cannot.
+func listen(key, address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	var refused *net.OpError
+	if errors.As(err, &refused) {
+		err = refused.Err
+	}
+	if err != nil {
+		return nil, fmt.Errorf("[server] %s = %s: %w", key, address, err)
+	}
+	return l, nil
 }
 
 // wait returns when ctx ends or a port fails; until then it reloads when asked.
@@ -97,16 +107,23 @@ func (a *app) wait(ctx context.Context, failed <-chan error, certificates *certi
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-a.Reload:
-			if certificates == nil {
-				continue
-			}
-			if err := certificates.reload(); err != nil {
-				logger.Error("the certificate stays as it was", "error", err)
-				continue
-			}
-			logger.Info("certificate read again")
+			reload(certificates, logger)
 		}
 	}
+}
+
+// reload reads the certificate again, whether or not its file looks changed.
+// The keys in the store are followed all the time.
+func reload(certificates *certificates, logger *slog.Logger) {
+	if certificates == nil {
+		logger.Info("asked to reload: there is no certificate to read again")
+		return
+	}
+	if err := certificates.reload(); err != nil {
+		logger.Error("the certificate stays as it was", "error", err)
+		return
+	}
+	logger.Info("certificate read again")
 }
 
 func shutdown(servers map[*http.Server]net.Listener, grace time.Duration, logger *slog.Logger) error {
@@ -156,7 +173,7 @@ func (c *config) warnings() []string {
 	if reason, weak := weakSecret(c.server.JWTSecret); weak {
 		list = append(list, "[tokens] jwt_secret is weak: "+reason)
 	}
-	if strings.HasPrefix(c.store, "memory:") {
+	if c.store == "memory:" {
 		list = append(list, "[store] url = memory: everything is lost when the server stops")
 	}
 	if len(c.server.TrustedGateways) > 0 {

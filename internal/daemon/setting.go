@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/ats-auth/ats-auth/pkg/server"
 )
@@ -74,6 +75,11 @@ type values struct {
 
 func (v *values) text(section, key string) string {
 	return v.given[setting{section: section, key: key}.name()].text
+}
+
+// imply tells the value that a default stands for.
+func (v *values) imply(section, key, text string) {
+	v.given[setting{section: section, key: key}.name()] = value{text, "default"}
 }
 
 func (v *values) wrong(section, key, want string) {
@@ -206,11 +212,39 @@ func (v *values) report() string {
 			fmt.Fprintf(&b, "[%s]\n", section)
 		}
 		given := v.given[s.name()]
-		text := given.text
+		text := oneLine(maskURL(given.text))
 		if s.secret && text != "" {
 			text = "<redacted>"
 		}
-		fmt.Fprintf(&b, "%-50s # %s\n", strings.TrimRight(s.key+" = "+text, " "), given.source)
+		fmt.Fprintf(&b, "%-50s # %s\n", strings.TrimRight(s.key+" = "+text, " "), oneLine(given.source))
 	}
 	return b.String()
+}
+
+// oneLine keeps a value from acting on the terminal, or looking like two.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsPrint(r) {
+			return r
+		}
+		return '?'
+	}, text)
+}
+
+// maskURL takes the password out of a URL, such as a database's.
+func maskURL(text string) string {
+	scheme, rest, isURL := strings.Cut(text, "://")
+	if !isURL {
+		return text
+	}
+	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
+		if user, _, found := strings.Cut(rest[:at], ":"); found {
+			rest = user + ":<redacted>" + rest[at:]
+		}
+	}
+	if at := strings.Index(strings.ToLower(rest), "password="); at >= 0 {
+		_, others, _ := strings.Cut(rest[at:], "&")
+		rest = strings.TrimSuffix(rest[:at]+"password=<redacted>&"+others, "&")
+	}
+	return scheme + "://" + rest
 }

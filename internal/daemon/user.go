@@ -5,8 +5,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -14,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -25,15 +24,15 @@ func (a *app) userCommand() *cobra.Command {
 	c.PersistentFlags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the user")
 	c.AddCommand(
 		a.userAdd(&tenant), a.userList(&tenant), a.userShow(&tenant), a.userPasswd(&tenant),
-		a.userChange("disable NAME", "Disable a user; the user's tokens and logins are void then", "user %s disabled; all the user's tokens and logins are void",
+		a.userChange(&tenant, "disable NAME", "Disable a user; the user's tokens and logins are void then", "user %s disabled; all the user's tokens and logins are void",
 			func(ctx context.Context, s *server.Server, name string) error {
 				return s.SetDisabled(ctx, tenant, name, true)
 			}),
-		a.userChange("enable NAME", "Enable a disabled user", "user %s enabled",
+		a.userChange(&tenant, "enable NAME", "Enable a disabled user", "user %s enabled",
 			func(ctx context.Context, s *server.Server, name string) error {
 				return s.SetDisabled(ctx, tenant, name, false)
 			}),
-		a.userChange("delete NAME", "Delete a user; the user's tokens and logins are void then", "user %s deleted; all the user's tokens and logins are void",
+		a.userChange(&tenant, "delete NAME", "Delete a user; the user's tokens and logins are void then", "user %s deleted; all the user's tokens and logins are void",
 			func(ctx context.Context, s *server.Server, name string) error {
 				return s.DeleteUser(ctx, tenant, name)
 			}),
@@ -52,10 +51,17 @@ func (p *passwordFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&p.stdin, "password-stdin", false, "read the password from standard input")
 	c.Flags().StringVar(&p.file, "password-file", "", "read the password from `FILE`")
 	c.Flags().BoolVar(&p.generate, "generate", false, "make a password and print it on stdout")
-	c.MarkFlagsMutuallyExclusive("password-stdin", "password-file", "generate")
 }
 
-// read returns the new password, from the terminal where nothing else is said.
+// check refuses two ways at once.
+func (p *passwordFlags) check() error {
+	if p.stdin && p.file != "" || p.generate && (p.stdin || p.file != "") {
+		return command.Usage("of --password-stdin, --password-file and --generate only one can be meant")
+	}
+	return nil
+}
+
+// readPassword returns the new password, from the terminal where nothing else is said.
 func (a *app) readPassword(ctx context.Context, p passwordFlags, name string) (token.Secret, error) {
 	var text string
 	var err error
@@ -63,24 +69,44 @@ func (a *app) readPassword(ctx context.Context, p passwordFlags, name string) (t
 	case p.generate:
 		text = strings.ToLower(rand.Text())
 	case p.stdin:
-		var b []byte
-		b, err = io.ReadAll(io.LimitReader(a.Stdin, 64<<10))
-		text = string(b)
+		text, err = a.secretFromStdin(ctx)
 	case p.file != "":
-		var b []byte
-		b, err = os.ReadFile(p.file)
-		text = string(b)
+		text, err = inifile.ReadSecretFile(p.file)
 	default:
 		text, err = a.askPassword(ctx, name)
 	}
-	if err != nil {
-		return token.Secret{}, err
+	return token.NewPassword(text), err
+}
+
+// secretFromStdin reads all of standard input, less one newline, or until ctx
+// ends: SIGINT does not interrupt a read by itself.
+func (a *app) secretFromStdin(ctx context.Context) (string, error) {
+	type result struct {
+		text []byte
+		err  error
 	}
-	return token.NewPassword(strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")), nil
+	read := make(chan result, 1)
+	go func() {
+		text, err := inifile.ReadBounded(a.Stdin, "standard input", inifile.MaxSecret)
+		read <- result{text, err}
+	}()
+	select {
+	case <-ctx.Done():
+		return "", ctx.Err()
+	case r := <-read:
+		secret := inifile.DropNewline(string(r.text))
+		if r.err == nil && secret == "" {
+			return "", command.Usage("nothing came on standard input")
+		}
+		return secret, r.err
+	}
 }
 
 func (a *app) askPassword(ctx context.Context, name string) (string, error) {
 	first, err := a.ReadPassword(ctx, fmt.Sprintf("New password for user %s: ", name))
+	if ctx.Err() != nil {
+		return "", ctx.Err()
+	}
 	if err != nil {
 		return "", &command.UsageError{
 			Problem: fmt.Sprintf("no password: give --password-stdin, --password-file or --generate (%v)", err),
@@ -103,7 +129,16 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 		Use: "add NAME", Short: "Add a user", Args: cobra.ExactArgs(1),
 		Example: "  ats-auth-server user add marco --generate\n  ats-auth-server user add admin --role admin --password-file admin.txt",
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := errors.Join(p.check(), checkRoles(roles)); err != nil {
+				return err
+			}
 			return a.with(c.Context(), func(s *server.Server) error {
+				_, err := s.User(c.Context(), *tenant, args[0])
+				if err == nil {
+					return fmt.Errorf("there is a user %q already", args[0])
+				} else if !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
 				password, err := a.readPassword(c.Context(), p, args[0])
 				if err != nil {
 					return err
@@ -120,6 +155,24 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 	p.add(c)
 	c.Flags().StringArrayVar(&roles, "role", nil, "give the user a `ROLE`: admin or auditor")
 	return c
+}
+
+func checkRoles(roles []string) error {
+	for _, role := range roles {
+		if role != store.RoleAdmin && role != store.RoleAuditor {
+			return command.Usage("role %q is neither %s nor %s", role, store.RoleAdmin, store.RoleAuditor)
+		}
+	}
+	return nil
+}
+
+// knownUser is a user that there is.
+func knownUser(ctx context.Context, s *server.Server, tenant, name string) (store.User, error) {
+	u, err := s.User(ctx, tenant, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return u, fmt.Errorf("there is no user %q", name)
+	}
+	return u, err
 }
 
 // answerGenerated prints a password that was made, the only time.
@@ -139,8 +192,11 @@ func (a *app) userPasswd(tenant *string) *cobra.Command {
 	c := a.formatFlag(&cobra.Command{
 		Use: "passwd NAME", Short: "Change a password; the user's tokens and logins are void then", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := p.check(); err != nil {
+				return err
+			}
 			return a.with(c.Context(), func(s *server.Server) error {
-				if _, err := s.User(c.Context(), *tenant, args[0]); err != nil {
+				if _, err := knownUser(c.Context(), s, *tenant, args[0]); err != nil {
 					return err
 				}
 				password, err := a.readPassword(c.Context(), p, args[0])
@@ -165,11 +221,14 @@ func (a *app) userPasswd(tenant *string) *cobra.Command {
 }
 
 // userChange is a command that does one thing to a user.
-func (a *app) userChange(use, short, done string, change func(context.Context, *server.Server, string) error) *cobra.Command {
+func (a *app) userChange(tenant *string, use, short, done string, change func(context.Context, *server.Server, string) error) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(s *server.Server) error {
+				if _, err := knownUser(c.Context(), s, *tenant, args[0]); err != nil {
+					return err
+				}
 				if err := change(c.Context(), s, args[0]); err != nil {
 					return err
 				}
@@ -201,6 +260,14 @@ func stamp(microseconds int64) string {
 	return time.UnixMicro(microseconds).UTC().Format(time.RFC3339)
 }
 
+// orDash keeps the columns of a table apart.
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+	return text
+}
+
 func userTable(users []userView) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -210,7 +277,7 @@ func userTable(users []userView) string {
 		if u.Disabled {
 			state = "disabled"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, strings.Join(u.Roles, ","), state, u.Created)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", u.Name, orDash(strings.Join(u.Roles, ",")), state, u.Created)
 	}
 	w.Flush()
 	return b.String()
@@ -246,7 +313,7 @@ func (a *app) userShow(tenant *string) *cobra.Command {
 		Use: "show NAME", Short: "Show a user", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(s *server.Server) error {
-				u, err := s.User(c.Context(), *tenant, args[0])
+				u, err := knownUser(c.Context(), s, *tenant, args[0])
 				if err != nil {
 					return err
 				}
