@@ -7,10 +7,12 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // UsageError is a command line that cannot be meant: exit code 2.
@@ -30,7 +32,7 @@ func Usage(format string, args ...any) error {
 func Execute(ctx context.Context, root *cobra.Command, args []string) error {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions = cobra.CompletionOptions{DisableDefaultCmd: true}
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &UsageError{err.Error(), help(c)} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return &UsageError{flagProblem(err), help(c)} })
 	harden(root)
 	if err := checkDashes(args); err != nil {
 		return err
@@ -41,6 +43,16 @@ func Execute(ctx context.Context, root *cobra.Command, args []string) error {
 
 func help(c *cobra.Command) string {
 	return strings.Replace(c.CommandPath(), c.Root().Name(), c.Root().Name()+" help", 1)
+}
+
+// flagProblem is what pflag says, less what stood behind an unknown letter: -pX
+// may have been meant to be a password.
+func flagProblem(err error) string {
+	var unknown *pflag.NotExistError
+	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
+		return "unknown flag: -" + unknown.GetSpecifiedName()
+	}
+	return err.Error()
 }
 
 // harden makes a group's leftovers and every check of arguments usage errors.
@@ -65,7 +77,11 @@ func harden(c *cobra.Command) {
 		if usage, ok := err.(*UsageError); ok { //nolint:errorlint // our own, just made
 			return usage
 		}
-		return &UsageError{c.CommandPath() + ": " + err.Error(), help(c)}
+		what := "too many arguments"
+		if len(args) == 0 {
+			what = "an argument is missing"
+		}
+		return &UsageError{what + "; usage: " + c.UseLine(), help(c)}
 	}
 	for _, sub := range c.Commands() {
 		harden(sub)
