@@ -20,7 +20,7 @@ type bulk struct {
 	failFast bool
 
 	lines, failed atomic.Int64
-	buffers       sync.Pool // of []byte, for answers
+	buffers       sync.Pool // of *[]byte, for answers
 }
 
 const (
@@ -77,7 +77,7 @@ func (b *bulk) run(in io.Reader, out io.Writer) (gravest int, err error) {
 			gravest = c.gravest
 		}
 		_, err = out.Write(c.out)
-		b.buffers.Put(c.out[:0])
+		b.buffers.Put(&c.out)
 		if err != nil || c.stop {
 			halted = true
 			close(halt)
@@ -126,7 +126,9 @@ func (b *bulk) read(in io.Reader, give func(*chunk) bool) error {
 // work judges the lines of a chunk.
 func (b *bulk) work(c *chunk) {
 	text, number := c.text, c.first
-	c.out, _ = b.buffers.Get().([]byte)
+	if used, ok := b.buffers.Get().(*[]byte); ok {
+		c.out = (*used)[:0]
+	}
 	for len(text) > 0 {
 		line := text
 		if i := strings.IndexByte(text, '\n'); i >= 0 {

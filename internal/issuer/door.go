@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -49,10 +48,28 @@ type Door struct {
 	keys   atomic.Pointer[doorKeys]
 }
 
-// doorKeys is replaced as a whole when keys change.
-type doorKeys struct {
-	ring     *signing.Ring
-	verifier *verifier.Verifier
+// check refuses lifetimes that make no sense, and takes what is beyond measure
+// for the longest possible.
+func (c *DoorConfig) check() error {
+	if c.AccessTTL == 0 {
+		return errors.New("no lifetime of access tokens")
+	}
+	for _, l := range []struct {
+		name  string
+		value *int64
+	}{
+		{"access tokens", &c.AccessTTL},
+		{"refresh tokens", &c.RefreshTTL},
+		{"idle refresh tokens", &c.RefreshIdle},
+		{"refresh tokens at most", &c.MaxRefreshTTL},
+		{"the grace of refresh tokens", &c.ReuseGrace},
+	} {
+		if *l.value < 0 {
+			return fmt.Errorf("a negative lifetime of %s: %d s", l.name, *l.value)
+		}
+		*l.value = min(*l.value, maxTTL)
+	}
+	return nil
 }
 
 // Door opens a door. Its keys are read, or made, now. Not to be called once Run
@@ -60,6 +77,9 @@ type doorKeys struct {
 func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
 	if c.Tenant == "" {
 		c.Tenant = store.DefaultTenant
+	}
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
 	d := &Door{DoorConfig: c, issuer: i}
 	if err := d.loadKeys(ctx); err != nil {
@@ -121,36 +141,48 @@ func (d *Door) refreshEnd(created, wanted int64) int64 {
 	return created + ttl*1_000_000
 }
 
-// maxTTL keeps an end in microseconds within an int64: 200,000 years.
-const maxTTL = 6_311_520_000_000
+// maxTTL keeps exp within the year 9999, and an end in microseconds within an
+// int64.
+const maxTTL = 200_000_000_000
+
+// endOf is when a login is over: its own end, or the door's maximum where that
+// comes earlier; 0 is none.
+func (d *Door) endOf(s store.Session) int64 {
+	if d.MaxRefreshTTL == 0 {
+		return s.ExpiresAt
+	}
+	most := s.CreatedAt + d.MaxRefreshTTL*1_000_000
+	if s.ExpiresAt == 0 {
+		return most
+	}
+	return min(s.ExpiresAt, most)
+}
 
 // issue signs an access token of a session, as of that instant.
 func (d *Door) issue(s store.Session, at int64) (token.Set, error) {
-	end := at + s.AccessTTL*1_000_000
-	if s.ExpiresAt > 0 {
-		end = min(end, s.ExpiresAt)
+	end := at + min(s.AccessTTL, d.AccessTTL)*1_000_000
+	if last := d.endOf(s); s.Accessor != "" && last != 0 {
+		end = min(end, last)
 	}
-	var id token.ID
-	d.issuer.idMAC.with(func(mac hash.Hash) { id = token.NewID(s.ID, at, mac) })
-	raw, err := d.keys.Load().ring.Sign(signing.Header{Type: "JWT"}, d.claims(s.Subject, id, at, end))
+	raw, err := d.keys.Load().ring.Sign(signing.Header{Type: "JWT"}, d.issuer.seal(d.claims(s.Subject, at, end), s.ID, at))
 	if err != nil {
 		return token.Set{}, fmt.Errorf("sign: %w", err)
 	}
+	left := max(0, end-d.issuer.clock.read().UnixMicro())
 	return token.Set{
 		AccessToken: token.NewSecret(raw), TokenType: "Bearer",
-		ExpiresAt: time.UnixMicro(end), ExpiresIn: (end - at) / 1_000_000,
+		ExpiresAt: time.UnixMicro(end), ExpiresIn: (left + 999_999) / 1_000_000,
 	}, nil
 }
 
-// claims writes the claim set of ats.auth: times with their microseconds.
-func (d *Door) claims(subject string, id token.ID, at, end int64) []byte {
+// claims writes the claim set of ats.auth but for its id: times with their
+// microseconds.
+func (d *Door) claims(subject string, at, end int64) []byte {
 	b := make([]byte, 0, 256)
 	b = appendSeconds(append(b, `{"iat":`...), at)
 	b = appendString(append(b, `,"sub":`...), subject)
 	b = appendString(append(b, `,"iss":`...), d.Issuer)
-	b = appendSeconds(append(b, `,"exp":`...), end)
-	b = append(append(b, `,"jti":"`...), id.String()...)
-	return append(b, `"}`...)
+	return appendSeconds(append(b, `,"exp":`...), end)
 }
 
 func appendSeconds(b []byte, microseconds int64) []byte {
@@ -173,14 +205,18 @@ func (d *Door) Inspect(ctx context.Context, raw string) (*token.Claims, error) {
 }
 
 func (d *Door) inspect(ctx context.Context, raw string) (*token.Claims, token.ID, error) {
-	claims, err := d.keys.Load().verifier.Verify(ctx, raw)
+	keys, err := d.keysNow()
 	if err != nil {
 		return nil, token.ID{}, err
 	}
-	id, ours := token.ParseID(claims.ID())
-	if ours {
-		d.issuer.idMAC.with(func(mac hash.Hash) { ours = id.Verify(mac) })
+	claims, err := keys.verifier.Verify(ctx, raw)
+	if errors.Is(err, token.ErrNotYetValid) && d.issuer.follows(raw) {
+		claims, err = keys.verifier.Verify(ctx, raw)
 	}
+	if err != nil {
+		return nil, token.ID{}, err
+	}
+	id, ours := d.issuer.unseal(claims.Text())
 	if !ours {
 		return nil, id, token.Refuse(token.ErrUnknown, "token unknown: its id was not made here")
 	}

@@ -2,9 +2,11 @@ package issuer
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
@@ -13,6 +15,7 @@ const (
 	purgeEvery  = 10 * time.Second
 	purgeBatch  = 500 // rows; more at once would hold the writer too long
 	factsBatch  = 4096
+	factsWithin = 2 * time.Second // a store that takes longer is not there
 )
 
 // Run follows what other processes write to the store and removes what is over,
@@ -40,27 +43,52 @@ func (i *Issuer) Run(ctx context.Context) {
 
 // sync reads the facts that came after the last one read.
 func (i *Issuer) sync(ctx context.Context) error {
-	i.following.Lock()
-	defer i.following.Unlock()
+	if err := i.lock(ctx); err != nil {
+		return err
+	}
+	defer i.unlock()
+	return i.readFacts(ctx)
+}
+
+func (i *Issuer) lock(ctx context.Context) error {
+	select {
+	case i.following <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("%w: %w", token.ErrUnavailable, ctx.Err())
+	}
+}
+
+func (i *Issuer) unlock() { <-i.following }
+
+func (i *Issuer) readFacts(ctx context.Context) error {
 	for {
-		began := i.Now().UnixMicro()
-		rows, err := i.Store.Revocations(ctx, i.seq, factsBatch)
+		began := i.Now()
+		n, err := i.readBatch(ctx)
 		if err != nil {
-			return unavailable(err)
-		}
-		if err := i.take(ctx, rows); err != nil {
 			return err
 		}
-		if len(rows) < factsBatch {
-			i.synced.Store(began)
+		if n < factsBatch {
+			i.synced.Store(&began)
 			return nil
 		}
 	}
 }
 
+func (i *Issuer) readBatch(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, factsWithin)
+	defer cancel()
+	rows, err := i.Store.Revocations(ctx, i.seq, factsBatch)
+	if err != nil {
+		return 0, unavailable(err)
+	}
+	return len(rows), i.take(ctx, rows)
+}
+
 func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
 	keysChanged := false
 	for _, row := range rows {
+		i.clock.follow(row.At)
 		if row.Kind == store.ChangeKeys {
 			keysChanged = true
 			continue
@@ -87,10 +115,25 @@ func fact(r store.Revocation) verifier.Fact {
 // Fresh makes sure that the mirror is younger than StaleAfter, by asking the
 // store if it must. ErrUnavailable means that nothing may be vouched for.
 func (i *Issuer) Fresh(ctx context.Context) error {
-	if i.Now().UnixMicro()-i.synced.Load() <= i.StaleAfter.Microseconds() {
+	if i.isFresh() {
 		return nil
 	}
-	return i.sync(ctx)
+	if err := i.lock(ctx); err != nil {
+		return err
+	}
+	defer i.unlock()
+	if i.isFresh() { // somebody else has looked meanwhile
+		return nil
+	}
+	return i.readFacts(ctx)
+}
+
+// isFresh asks both clocks: the monotonic one stands still while the machine
+// sleeps, the other one can be set.
+func (i *Issuer) isFresh() bool {
+	now, synced := i.Now(), *i.synced.Load()
+	wall := now.UnixMicro() - synced.UnixMicro()
+	return now.Sub(synced) <= i.StaleAfter && wall >= 0 && wall <= i.StaleAfter.Microseconds()
 }
 
 // apply makes a change durable, then takes its facts into the mirror.
@@ -108,11 +151,16 @@ func (i *Issuer) apply(ctx context.Context, commands ...store.Command) error {
 
 // purge removes what is over in small batches, so that writers hardly wait.
 func (i *Issuer) purge(ctx context.Context) {
-	now := i.Now()
+	// An instant of its own: from then on what is over stays over, though the
+	// clock were set back.
+	now := time.UnixMicro(i.clock.tick())
 	i.revocations.Prune(now)
 	for ctx.Err() == nil {
 		var n int64
 		err := i.Store.Apply(ctx, store.Purge{Before: now.UnixMicro(), Limit: purgeBatch, Removed: &n})
+		if err != nil && ctx.Err() != nil {
+			return
+		}
 		if err != nil {
 			i.Log.Warn("what is over cannot be removed from the store", "error", err)
 			return

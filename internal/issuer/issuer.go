@@ -49,9 +49,9 @@ type Issuer struct {
 	refreshMAC  macPool
 	revocations verifier.Revocations
 
-	following sync.Mutex
-	seq       int64        // of the last fact read; under following
-	synced    atomic.Int64 // when, in microseconds
+	following chan struct{} // a lock that is waited for no longer than a context lasts
+	seq       int64         // of the last fact read; under following
+	synced    atomic.Pointer[time.Time]
 	doors     []*Door
 }
 
@@ -68,30 +68,13 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	i := &Issuer{
-		Config: c, clock: clock{now: c.Now},
+		Config: c, clock: clock{now: c.Now}, following: make(chan struct{}, 1),
 		idMAC: newMACPool(c.Master.Derive("token id", 32)), refreshMAC: newMACPool(c.Master.Derive("refresh token", 32)),
 	}
 	if err := i.sync(ctx); err != nil {
 		return nil, err
 	}
 	return i, nil
-}
-
-// clock gives instants in microseconds, each later than the one before, so that
-// what was issued before a revocation and what came after can be told apart.
-type clock struct {
-	now  func() time.Time
-	last atomic.Int64
-}
-
-func (c *clock) tick() int64 {
-	for {
-		last := c.last.Load()
-		at := max(c.now().UnixMicro(), last+1)
-		if c.last.CompareAndSwap(last, at) {
-			return at
-		}
-	}
 }
 
 // macPool lends keyed hashes.

@@ -39,18 +39,53 @@ func (d *Door) loadKeys(ctx context.Context) error {
 			return err
 		}
 	}
+	fresh, err := d.newKeys(keys)
+	if err != nil {
+		return err
+	}
+	d.keys.Store(fresh)
+	return nil
+}
+
+// doorKeys is replaced as a whole when keys change.
+type doorKeys struct {
+	ring     *signing.Ring
+	verifier *verifier.Verifier
+	until    int64 // when the first of them is over; 0: none will be
+}
+
+func (d *Door) newKeys(keys []signing.Key) (*doorKeys, error) {
 	ring, err := signing.NewRing(keys...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	v, err := verifier.New(verifier.Config{
-		Keys: verifying(keys), Issuer: d.Issuer, Required: []string{"sub", "jti"}, Now: d.issuer.Now,
+		Keys: verifying(keys), Issuer: d.Issuer, Required: []string{"sub", "jti"}, Now: d.issuer.clock.read,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	d.keys.Store(&doorKeys{ring: ring, verifier: v})
-	return nil
+	fresh := &doorKeys{ring: ring, verifier: v}
+	for _, k := range keys {
+		if k.State == store.KeyRetiring && (fresh.until == 0 || k.NotAfter < fresh.until) {
+			fresh.until = k.NotAfter
+		}
+	}
+	return fresh, nil
+}
+
+// keysNow is the keys without those that have come to their end since they
+// were read.
+func (d *Door) keysNow() (*doorKeys, error) {
+	keys, now := d.keys.Load(), d.issuer.clock.read()
+	if keys.until == 0 || now.UnixMicro() < keys.until {
+		return keys, nil
+	}
+	fresh, err := d.newKeys(keys.ring.Verifying(now))
+	if err == nil {
+		d.keys.CompareAndSwap(keys, fresh) // unless they were read again meanwhile
+	}
+	return fresh, err
 }
 
 func verifying(keys []signing.Key) []verifier.Key {
@@ -70,7 +105,7 @@ func (d *Door) readKeys(ctx context.Context) ([]signing.Key, error) {
 	if err != nil {
 		return nil, unavailable(err)
 	}
-	now := d.issuer.Now().UnixMicro()
+	now := d.issuer.clock.read().UnixMicro()
 	var keys []signing.Key
 	for _, row := range rows {
 		if row.Tenant != d.Tenant || row.Door != d.Name || row.State == store.KeyRetiring && row.NotAfter <= now {

@@ -56,15 +56,15 @@ func (d *Door) Refresh(ctx context.Context, refresh token.Secret, want token.Req
 		// Taken before the session is read: a revocation that comes meanwhile is
 		// later than the tokens, and voids them.
 		at := d.issuer.clock.tick()
-		s, err := d.session(ctx, id)
+		s, err := d.session(ctx, id, at)
 		if err != nil {
 			return token.Set{}, err
 		}
 		if counter != s.Counter {
-			return d.refreshAgain(ctx, s, counter)
+			return d.refreshAgain(ctx, s, counter, at)
 		}
 		err = d.issuer.apply(ctx, store.RotateSession{ID: id, From: counter, At: at})
-		if errors.Is(err, store.ErrConflict) {
+		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 			continue
 		}
 		if err != nil {
@@ -76,33 +76,34 @@ func (d *Door) Refresh(ctx context.Context, refresh token.Secret, want token.Req
 	return token.Set{}, token.ErrUnavailable
 }
 
-// session returns a login that is neither revoked nor over.
-func (d *Door) session(ctx context.Context, id store.ID) (store.Session, error) {
-	if err := d.issuer.Fresh(ctx); err != nil {
+// session returns a login that is neither revoked nor over at that instant.
+func (d *Door) session(ctx context.Context, id store.ID, now int64) (store.Session, error) {
+	// However fresh the mirror is: what a process has revoked that is only a
+	// moment ahead would not be seen in the tokens of a later instant.
+	if err := d.issuer.sync(ctx); err != nil {
 		return store.Session{}, err
 	}
 	s, err := d.issuer.Store.Session(ctx, id)
-	now := d.issuer.Now().UnixMicro()
 	switch {
 	case errors.Is(err, store.ErrNotFound) || err == nil && (s.Door != d.Name || s.Tenant != d.Tenant):
 		return s, token.Refuse(token.ErrUnknown, "refresh token unknown")
 	case err != nil:
 		return s, unavailable(err)
 	case s.RevokedAt != 0, d.issuer.revocations.Revoked(verifier.Query{
-		Session: s.ID, Tenant: s.Tenant, Subject: store.SubjectKey(s.Tenant, s.Subject), IssuedAt: max(s.CreatedAt, s.RotatedAt),
+		Session: s.ID, Tenant: s.Tenant, Subject: store.SubjectKey(s.Tenant, s.Subject), IssuedAt: s.CreatedAt,
 	}):
 		return s, token.Refuse(token.ErrRevoked, "refresh token revoked")
-	case s.ExpiresAt != 0 && now >= s.ExpiresAt, d.MaxRefreshTTL > 0 && now >= s.CreatedAt+d.MaxRefreshTTL*1_000_000:
+	case d.endOf(s) != 0 && now >= d.endOf(s):
 		return s, token.Refuse(token.ErrExpired, "refresh token expired")
-	case s.IdleTTL != 0 && now > s.LastUsedAt+s.IdleTTL*1_000_000:
+	case s.IdleTTL != 0 && (now-s.LastUsedAt)/1_000_000 >= s.IdleTTL:
 		return s, token.Refuse(token.ErrExpired, "refresh token expired: it lay unused for too long")
 	}
 	return s, nil
 }
 
 // refreshAgain answers a refresh token that has been used before.
-func (d *Door) refreshAgain(ctx context.Context, s store.Session, counter int64) (token.Set, error) {
-	if counter == s.Counter-1 && d.issuer.Now().UnixMicro()-s.RotatedAt <= d.ReuseGrace*1_000_000 {
+func (d *Door) refreshAgain(ctx context.Context, s store.Session, counter, now int64) (token.Set, error) {
+	if d.ReuseGrace > 0 && counter == s.Counter-1 && now-s.RotatedAt <= d.ReuseGrace*1_000_000 {
 		return d.issueBoth(s, s.RotatedAt)
 	}
 	d.issuer.Log.Warn("a refresh token was used twice: the login is ended", "user", s.Subject, "login", s.Accessor)

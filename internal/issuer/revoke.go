@@ -41,10 +41,15 @@ func (d *Door) endSession(ctx context.Context, s store.Session) error {
 		ctx,
 		store.RevokeSessions{ID: s.ID, At: at},
 		store.Revoke{Revocation: store.Revocation{
-			Kind: store.RevokeSession, Key: string(s.ID[:]), At: at, Until: at + s.AccessTTL*1_000_000,
+			Kind: store.RevokeSession, Key: string(s.ID[:]), At: at, Until: at + s.AccessTTL*1_000_000 + underWay,
 		}},
 	)
 }
+
+// underWay is how long, in microseconds, a change takes to be written at the
+// very most. A refresh that is written before the end of its login may have an
+// instant later than that end has, and its tokens live longer by so much.
+const underWay = 3_600_000_000
 
 // RevokeAll voids all tokens of a user for the bearer of a token: that user, or
 // an admin. An empty user is the bearer's own.
@@ -79,18 +84,28 @@ func (d *Door) RevokeAllOf(ctx context.Context, user string) error {
 
 // RevokeUser voids all that a user was issued until now, at every door.
 func (i *Issuer) RevokeUser(ctx context.Context, tenant, user string) error {
-	return i.apply(ctx, i.voidUser(tenant, user)...)
-}
-
-func (i *Issuer) voidUser(tenant, user string) []store.Command {
-	at := i.clock.tick()
-	return []store.Command{
-		store.RevokeSessions{Tenant: tenant, Subject: user, At: at},
-		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeSubject, Key: store.SubjectKey(tenant, user), At: at}},
-	}
+	return i.voidUser(ctx, tenant, user)
 }
 
 // RevokeEverything voids all that anybody was issued until now.
-func (i *Issuer) RevokeEverything(ctx context.Context) error {
-	return i.apply(ctx, store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: i.clock.tick()}})
+func (i *Issuer) RevokeEverything(ctx context.Context) error { return i.void(ctx, store.RevokeAll, "") }
+
+// voidUser makes changes, and voids all that a user was issued until then.
+func (i *Issuer) voidUser(ctx context.Context, tenant, user string, changes ...store.Command) error {
+	changes = append(changes, store.RevokeSessions{Tenant: tenant, Subject: user, At: i.clock.tick()})
+	return i.void(ctx, store.RevokeSubject, store.SubjectKey(tenant, user), changes...)
+}
+
+// void makes changes together with a watermark, and when they are durable moves
+// the watermark there. A login or a refresh that saw the store without the
+// changes may have an instant later than the first watermark, never one later
+// than the second.
+func (i *Issuer) void(ctx context.Context, kind, key string, changes ...store.Command) error {
+	watermark := func() store.Command {
+		return store.Revoke{Revocation: store.Revocation{Kind: kind, Key: key, At: i.clock.tick()}}
+	}
+	if err := i.apply(ctx, append(changes, watermark())...); err != nil {
+		return err
+	}
+	return i.apply(context.WithoutCancel(ctx), watermark())
 }

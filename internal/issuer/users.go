@@ -69,12 +69,13 @@ func (i *Issuer) change(ctx context.Context, tenant, name string, void bool, edi
 		}
 		read := u.UpdatedAt
 		edit(&u)
-		var commands []store.Command
-		if void {
-			commands = i.voidUser(tenant, name)
-		}
 		u.UpdatedAt = i.clock.tick()
-		err = i.apply(ctx, append(commands, store.UpdateUser{User: u, Read: read})...)
+		update := store.UpdateUser{User: u, Read: read}
+		if void {
+			err = i.voidUser(ctx, tenant, name, update)
+		} else {
+			err = i.apply(ctx, update)
+		}
 		if !errors.Is(err, store.ErrConflict) {
 			return i.named(name, err)
 		}
@@ -83,8 +84,7 @@ func (i *Issuer) change(ctx context.Context, tenant, name string, void bool, edi
 
 // DeleteUser removes a user and voids all the user's tokens.
 func (i *Issuer) DeleteUser(ctx context.Context, tenant, name string) error {
-	commands := append(i.voidUser(tenant, name), store.DeleteUser{Tenant: tenant, Name: name})
-	return i.named(name, i.apply(ctx, commands...))
+	return i.named(name, i.voidUser(ctx, tenant, name, store.DeleteUser{Tenant: tenant, Name: name}))
 }
 
 // User returns one user: store.ErrNotFound when there is none.

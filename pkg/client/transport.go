@@ -13,6 +13,17 @@ import (
 	"time"
 )
 
+// NewHTTPClient makes an HTTP client that goes by the configuration's CACert,
+// Cert, Key, Insecure and Timeout, for what belongs to no dialect: published
+// keys, say. URL and Dialect do not count.
+func NewHTTPClient(c Config) (*http.Client, error) {
+	t, err := newTransport(c)
+	if err != nil {
+		return nil, err
+	}
+	return &http.Client{Transport: t, Timeout: c.Timeout}, nil
+}
+
 func newTransport(c Config) (*http.Transport, error) {
 	t, err := newTLS(c)
 	if err != nil {

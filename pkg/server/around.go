@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -33,20 +34,37 @@ func (s *Server) around(doors http.Handler) http.Handler {
 		ctx := context.WithValue(dialect.WithSource(r.Context(), source), requestKey{}, id)
 		recorder := &recorder{ResponseWriter: w}
 		r = r.WithContext(ctx)
-		defer func() {
-			if problem := recover(); problem != nil {
-				s.config.Log.Error("panic", "request_id", id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
-				if recorder.status == 0 {
-					internal(recorder, id)
-				}
-			}
-			s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", r.Method), slog.String("path", maskPath(r.URL.Path)), slog.Int("status", recorder.status),
-				slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
-				slog.String("source", source), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
-		}()
-		doors.ServeHTTP(recorder, r)
+		abort := s.guard(doors, recorder, r, id)
+		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
+			slog.String("method", r.Method), slog.String("path", maskPath(r.URL.Path)), slog.Int("status", recorder.sent()),
+			slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
+			slog.String("source", source), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
+		if abort {
+			panic(http.ErrAbortHandler)
+		}
 	})
+}
+
+// guard serves a request and catches a panic. It reports whether the connection
+// is to be broken: half an answer must not look like a whole one.
+func (s *Server) guard(doors http.Handler, w *recorder, r *http.Request, id string) (abort bool) {
+	defer func() {
+		problem := recover()
+		if problem == nil {
+			return
+		}
+		abort = w.status != 0
+		if err, ok := problem.(error); ok && errors.Is(err, http.ErrAbortHandler) {
+			abort = true
+			return
+		}
+		s.config.Log.Error("panic", "request_id", id, "problem", fmt.Sprint(problem), "stack", string(debug.Stack()))
+		if !abort {
+			internal(w, id)
+		}
+	}()
+	doors.ServeHTTP(w, r)
+	return false
 }
 
 // recorder remembers what was answered.
@@ -57,11 +75,14 @@ type recorder struct {
 }
 
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
+	if r.status == 0 && status >= http.StatusOK { // before it, there is more to come
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
+
+// sent is the status that the client sees, also where nothing was written.
+func (r *recorder) sent() int { return cmp.Or(r.status, http.StatusOK) }
 
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
@@ -115,7 +136,12 @@ func (s *Server) source(r *http.Request) string {
 	}
 	address, err := netip.ParseAddr(host)
 	if err != nil {
-		return "unknown"
+		// Some proxies add the port.
+		withPort, err := netip.ParseAddrPort(host)
+		if err != nil {
+			return "unknown"
+		}
+		address = withPort.Addr()
 	}
 	return throttle.Source(address)
 }
@@ -123,12 +149,14 @@ func (s *Server) source(r *http.Request) string {
 // fail answers an error that is no refusal.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	id, _ := r.Context().Value(requestKey{}).(string)
-	if r.Context().Err() != nil && errors.Is(err, context.Canceled) {
-		s.config.Log.Debug("the client went away", "request_id", id)
-		return
+	gone := r.Context().Err() != nil && errors.Is(err, context.Canceled)
+	if gone {
+		s.config.Log.Debug("the request was given up", "request_id", id)
+	} else {
+		s.config.Log.Error("internal error", "request_id", id, "error", err)
 	}
-	s.config.Log.Error("internal error", "request_id", id, "error", err)
-	if errors.Is(err, token.ErrUnavailable) {
+	// The client may be there after all, and no answer would be a 200.
+	if gone || errors.Is(err, token.ErrUnavailable) {
 		if w.Header().Get("Retry-After") == "" {
 			w.Header().Set("Retry-After", "1")
 		}

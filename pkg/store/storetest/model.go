@@ -68,7 +68,9 @@ func (p pair) compare() {
 func command() *rapid.Generator[store.Command] {
 	return rapid.OneOf(
 		some(func(r *rapid.T) store.CreateUser { return store.CreateUser{User: user().Draw(r, "user")} }),
-		some(func(r *rapid.T) store.UpdateUser { return store.UpdateUser{User: user().Draw(r, "user"), Read: rapid.Int64Range(0, 2).Draw(r, "read")} }),
+		some(func(r *rapid.T) store.UpdateUser {
+			return store.UpdateUser{User: user().Draw(r, "user"), Read: rapid.Int64Range(0, 2).Draw(r, "read")}
+		}),
 		some(func(r *rapid.T) store.DeleteUser {
 			return store.DeleteUser{Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name")}
 		}),
