@@ -42,7 +42,11 @@ func (c *fakeClock) move(d time.Duration) {
 // hooked is a store that a test listens in on, or breaks.
 type hooked struct {
 	store.Store
-	mu       sync.Mutex
+	mu sync.Mutex
+	hooks
+}
+
+type hooks struct {
 	broken   error                                     // every call fails with it
 	onApply  func([]store.Command) error               // before a change
 	onUser   func()                                    // after a user was read
@@ -57,55 +61,56 @@ func (h *hooked) set(change func(*hooked)) {
 	change(h)
 }
 
-func (h *hooked) hooks() (broken error, onApply func([]store.Command) error, onUser func(), onFacts func(context.Context) error, answered func([]store.Command, error)) {
+// now returns the hooks of this moment.
+func (h *hooked) now() hooks {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.broken, h.onApply, h.onUser, h.onFacts, h.answered
+	return h.hooks
 }
 
 func (h *hooked) Apply(ctx context.Context, commands ...store.Command) error {
-	broken, onApply, _, _, answered := h.hooks()
-	if broken != nil {
-		return broken
+	now := h.now()
+	if now.broken != nil {
+		return now.broken
 	}
-	if onApply != nil {
-		if err := onApply(commands); err != nil {
+	if now.onApply != nil {
+		if err := now.onApply(commands); err != nil {
 			return err
 		}
 	}
 	err := h.Store.Apply(ctx, commands...)
-	if answered != nil {
-		answered(commands, err)
+	if now.answered != nil {
+		now.answered(commands, err)
 	}
 	return err
 }
 
 func (h *hooked) User(ctx context.Context, tenant, name string) (store.User, error) {
-	broken, _, onUser, _, _ := h.hooks()
-	if broken != nil {
-		return store.User{}, broken
+	now := h.now()
+	if now.broken != nil {
+		return store.User{}, now.broken
 	}
 	u, err := h.Store.User(ctx, tenant, name)
-	if onUser != nil {
-		onUser()
+	if now.onUser != nil {
+		now.onUser()
 	}
 	return u, err
 }
 
 func (h *hooked) Session(ctx context.Context, id store.ID) (store.Session, error) {
-	if broken, _, _, _, _ := h.hooks(); broken != nil {
-		return store.Session{}, broken
+	if now := h.now(); now.broken != nil {
+		return store.Session{}, now.broken
 	}
 	return h.Store.Session(ctx, id)
 }
 
 func (h *hooked) Revocations(ctx context.Context, after int64, limit int) ([]store.Revocation, error) {
-	broken, _, _, onFacts, _ := h.hooks()
-	if broken != nil {
-		return nil, broken
+	now := h.now()
+	if now.broken != nil {
+		return nil, now.broken
 	}
-	if onFacts != nil {
-		if err := onFacts(ctx); err != nil {
+	if now.onFacts != nil {
+		if err := now.onFacts(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -49,7 +49,9 @@ func TestKeysThatProveNothingAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	//lint:ignore SA1019 no other way makes a point that is off its curve
 	off := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).Add(ecKey.X, big.NewInt(1)), Y: ecKey.Y}
+	//lint:ignore SA1019 as above
 	other := &ecdsa.PublicKey{Curve: elliptic.P384(), X: ecKey.X, Y: ecKey.Y}
 	small := new(big.Int).Lsh(big.NewInt(1), 1022)
 	large := new(big.Int).Lsh(big.NewInt(1), 8192)
