@@ -56,14 +56,14 @@ func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Re
 // Refresh trades a refresh token for a new set; an original service cannot, and
 // no service of this dialect changes the scope or the end of a login.
 func (c *Client) Refresh(ctx context.Context, refresh token.Secret, want token.Request) (token.Set, error) {
-	if want.Scope != "" || want.RefreshTTL != 0 {
+	if want.Scope != "" || want.TTL != 0 || want.RefreshTTL != 0 {
 		return token.Set{}, token.Refuse(token.ErrUnsupported, "this dialect cannot change the scope or the end of a login")
 	}
 	if !utf8.ValidString(refresh.Reveal()) {
 		return token.Set{}, token.Refuse(token.ErrMalformed, "malformed refresh token: it is not UTF-8")
 	}
 	r, err := c.exchange(ctx, dialect.Message{Method: http.MethodPost, Path: pathRefresh, JSON: refreshBody{
-		RefreshToken: refresh.Reveal(), TTL: want.TTL,
+		RefreshToken: refresh.Reveal(),
 	}})
 	if err != nil {
 		return token.Set{}, err

@@ -83,7 +83,7 @@ func (h *handler) refresh(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	want := token.Request{TTL: body.seconds("ttl"), Source: dialect.Source(r.Context())}
+	want := token.Request{Source: dialect.Source(r.Context())}
 	old := token.NewSecret(body.text("refresh_token"))
 	if body.err != nil {
 		malformed(w, body.err)

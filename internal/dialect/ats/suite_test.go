@@ -14,6 +14,6 @@ func TestBothEndsUnderstandEachOther(t *testing.T) {
 			return NewHandler(a, Config{Fail: fail})
 		},
 		NewClient: NewClient,
-		Cannot:    dialecttest.Cannot{RenewEnd: true, RenewScope: true, AnswerScope: true},
+		Cannot:    dialecttest.Cannot{RenewTTL: true, RenewEnd: true, RenewScope: true, AnswerScope: true},
 	})
 }

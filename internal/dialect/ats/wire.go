@@ -40,7 +40,6 @@ type loginBody struct {
 
 type refreshBody struct {
 	RefreshToken string `json:"refresh_token"`
-	TTL          int64  `json:"ttl,omitempty"`
 }
 
 // userBody names whose tokens logout_all is about, where a header cannot: it
