@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		build := exec.Command("go", "build", "-o", dir, ".", "../ats-auth-server")
+		build := exec.Command("go", "build", "-o", dir, ".", "../ats-auth-server", "../../docs/examples/service")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
 			return 1

@@ -14,11 +14,14 @@ import (
 // ErrExpired, ErrUnavailable. It must be safe for concurrent use.
 type Checker func(ctx context.Context, raw string) (*token.Claims, error)
 
-// opaque reports whether a token is for the Checker: it has not the two dots of a
-// JWT, nor the four of an encrypted one.
+// opaque reports whether a token is for the Checker: there are no keys, or it has
+// not the two dots of a JWT, nor the four of an encrypted one.
 func (v *Verifier) opaque(raw string) bool {
-	if v.check == nil {
+	switch {
+	case v.check == nil:
 		return false
+	case v.source == nil:
+		return true
 	}
 	dots := strings.Count(raw, ".")
 	return dots != 2 && dots != 4

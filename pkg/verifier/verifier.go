@@ -43,7 +43,7 @@ const MaxLeeway = 300 * time.Second
 
 // Config says which tokens are acceptable.
 type Config struct {
-	// Keys verify signatures; at least one, or a Source. A token is judged by the
+	// Keys verify signatures; at least one, or a Source or a Check. A token is judged by the
 	// keys whose Algorithm is the one its header names and whose ID is its kid
 	// (either of the two may be empty).
 	Keys []Key
@@ -91,7 +91,8 @@ type Config struct {
 	// their signatures need not be checked again. Expiry, revocation and a change
 	// of keys are looked at each time. Default 0: none.
 	CacheBytes int64
-	// Check judges tokens that are no JWTs. Default: they are refused.
+	// Check judges tokens that are no JWTs, and all tokens where there are neither
+	// Keys nor Source. Default: they are refused.
 	Check Checker
 	// CheckMaxAge is how long an answer of Check may be used again; it takes
 	// CacheBytes. Default 0: every time is asked. Danger: so long a token may be
@@ -269,6 +270,9 @@ func signed(signers []candidate, input string, signature []byte) bool {
 // and keys, private keys where public ones do. It is about the keys in force at
 // this moment, and holds no secret.
 func (v *Verifier) Warnings(ctx context.Context) []string {
+	if v.source == nil {
+		return nil
+	}
 	set, err := v.source.KeySet(ctx, nil)
 	if err != nil { // Verify says so
 		return nil
