@@ -81,7 +81,7 @@ func harden(c *cobra.Command) {
 		if len(args) == 0 {
 			what = "an argument is missing"
 		}
-		return &UsageError{what + "; usage: " + c.UseLine(), help(c)}
+		return &UsageError{what + "; usage: " + strings.TrimSuffix(c.UseLine(), " [flags]"), help(c)}
 	}
 	for _, sub := range c.Commands() {
 		harden(sub)
