@@ -16,7 +16,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
-	"encoding/base32"
 	"errors"
 	"fmt"
 	"io"
@@ -207,15 +206,4 @@ func (h *Hasher) Stats() Stats {
 	s := h.gate.stats()
 	s.Hashes, s.Work = h.hashes.Load(), h.work.Load()
 	return s
-}
-
-// readable leaves out what is taken for something else: 0 and o, 1 and l.
-const readable = "abcdefghijkmnpqrstuvwxyz23456789"
-
-// Generate returns a random password for a person to copy: 24 lower-case
-// letters and digits, 120 bits.
-func Generate() string {
-	var b [15]byte
-	rand.Read(b[:]) // never fails: it ends the program instead
-	return base32.NewEncoding(readable).EncodeToString(b[:])
 }

@@ -261,23 +261,6 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-func TestGeneratedPasswordsHaveAHundredBitsAndDoNotRepeat(t *testing.T) {
-	seen := map[string]bool{}
-	for range 1000 {
-		p := Generate()
-		if seen[p] {
-			t.Fatal("the same password twice")
-		}
-		seen[p] = true
-		if bits := float64(len(p)) * math.Log2(float64(len(readable))); len(p) < 20 || bits < 100 {
-			t.Fatalf("%d characters, %.0f bits", len(p), bits)
-		}
-		if strings.Trim(p, readable) != "" {
-			t.Fatalf("%q has other characters than %s", p, readable)
-		}
-	}
-}
-
 func FuzzVerifyNeverTakesAForeignHashForTheOwn(f *testing.F) {
 	for _, phc := range []string{ofArgon2Tool, ofPasslib, ofPasslib512, ofDjango, ofBcrypt2a, "", "$argon2id$v=19$m=8,t=1,p=1$$"} {
 		f.Add(phc)
