@@ -68,7 +68,7 @@ func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "header: %s\n%s: %s\n", decoded.Header.JSON(), label, decoded.Claims.JSON())
-	for _, name := range []string{"iat", "nbf", "exp"} {
+	for _, name := range []string{"iat", "auth_time", "updated_at", "nbf", "exp"} {
 		if line := a.when(decoded.Claims, name); line != "" {
 			fmt.Fprintf(&b, "%s: %s\n", name, line)
 		}
