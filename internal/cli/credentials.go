@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/internal/terminal"
@@ -72,6 +73,9 @@ func (a *app) givenPassword(ctx context.Context) (string, error) {
 
 // passwordFromStdin reads all of standard input, less one newline.
 func (a *app) passwordFromStdin() (string, error) {
+	if a.terminalStdin { // which would show it
+		return "", command.Usage("--password-stdin is for a pipe or a file; without it the password is asked for")
+	}
 	text, err := io.ReadAll(io.LimitReader(a.Stdin, inifile.MaxSecret+1))
 	if err != nil {
 		return "", err
@@ -94,8 +98,8 @@ func (a *app) askPassword(ctx context.Context, username string) (string, error) 
 			hint:    "ats-auth help environment", cause: err,
 		}
 	}
-	if err == nil && password == "" {
-		return "", &configError{problem: "the password is empty"}
+	if errors.Is(err, io.EOF) || err == nil && password == "" {
+		return "", &configError{problem: "no password was given"}
 	}
 	return password, err
 }

@@ -17,9 +17,10 @@ func TestTheDocsSayWhatTheCommandLineSays(t *testing.T) {
 	a := &app{Env: Env{Args: []string{"ats-auth"}, Version: "VERSION"}}
 	var b strings.Builder
 	b.WriteString("# The command line\n\nMade from the code by `make docs`.\n\n")
-	b.WriteString(command.Markdown(a.root()))
+	root := a.root()
+	b.WriteString(command.Markdown(root))
 	for _, topic := range topics() {
-		b.WriteString("\n## help " + topic.name + "\n\n```text\n" + topic.text() + "```\n")
+		b.WriteString("\n## help " + topic.name + "\n\n```text\n" + topic.text(root) + "```\n")
 	}
 	page := filepath.Join("..", "..", "docs", "cli.md")
 	if *update {

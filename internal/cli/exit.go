@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"syscall"
 
 	"github.com/ats-auth/ats-auth/internal/command"
@@ -113,7 +114,7 @@ func exitCode(err error) int {
 }
 
 // hintOf is a command that may help, or nothing.
-func hintOf(err error) string {
+func (a *app) hintOf(err error) string {
 	var usage *command.UsageError
 	var config *configError
 	var refused *profile.Error
@@ -127,6 +128,11 @@ func hintOf(err error) string {
 		return refused.Hint
 	case errors.As(err, &certificate):
 		return "--cacert FILE, or --nosslverify for a test server"
+	case a.profile == nil || a.profile.Value("url").IsZero():
+		return ""
+	case errors.Is(err, client.ErrUnreachable), errors.Is(err, token.ErrUnsupported), errors.Is(err, token.ErrUnavailable):
+		url := a.profile.Value("url")
+		return fmt.Sprintf("check the URL: %s comes from %s", safe(url.Reveal()), url.Source())
 	}
 	return ""
 }
@@ -142,18 +148,25 @@ func (a *app) report(err error) int {
 	if errors.As(err, &many) {
 		return many.code
 	}
-	text := "ats-auth: " + safe(err.Error())
+	var refusal *token.Refusal
+	problem, wait := safe(err.Error()), int64(0)
+	if errors.As(err, &refusal) && refusal.RetryAfter > 0 {
+		wait = int64(math.Ceil(refusal.RetryAfter.Seconds()))
+		problem += "; try again in " + span(refusal.RetryAfter)
+	}
+	text := "ats-auth: " + problem
 	if err == token.ErrSignature { //nolint:errorlint // the bare sentence alone
 		text = "Signature verification failed"
 	}
-	hint := hintOf(err)
+	hint := a.hintOf(err)
 	if a.flags.format == "json" {
 		object, _ := json.Marshal(struct {
 			Error string `json:"error"`
 			Code  string `json:"code"`
 			Exit  int    `json:"exit"`
 			Hint  string `json:"hint,omitempty"`
-		}{safe(err.Error()), exitWord(code), code, hint})
+			Wait  int64  `json:"retry_after,omitempty"` // seconds
+		}{problem, exitWord(code), code, hint, wait})
 		a.tell(levelError, string(object))
 		return code
 	}

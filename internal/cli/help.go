@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/profile"
@@ -23,7 +24,7 @@ func topics() []topic {
 
 type topic struct {
 	name, short string
-	text        func() string
+	text        func(root *cobra.Command) string
 }
 
 func (a *app) helpCommand(root *cobra.Command) *cobra.Command {
@@ -50,7 +51,7 @@ func (a *app) runHelp(root *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		for _, t := range topics() {
 			if t.name == args[0] {
-				_, err := fmt.Fprint(a.Stdout, t.text())
+				_, err := fmt.Fprint(a.Stdout, t.text(root))
 				return err
 			}
 		}
@@ -58,7 +59,15 @@ func (a *app) runHelp(root *cobra.Command, args []string) error {
 	return command.Help(root, args)
 }
 
-func environmentTopic() string {
+// collectFlags finds the flags that some command has.
+func collectFlags(c *cobra.Command, into map[string]bool) {
+	c.LocalFlags().VisitAll(func(f *pflag.Flag) { into[f.Name] = true })
+	for _, sub := range c.Commands() {
+		collectFlags(sub, into)
+	}
+}
+
+func environmentTopic(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(`A setting comes from a flag, else from the environment, else from the ini file,
 else it has a default. The ini file is --config, else ATS_AUTH_CONFIG, else the
@@ -73,7 +82,12 @@ The password comes from --password-stdin, --password-file, --password,
 OS_PASSWORD, password_command, or the terminal, in that order.
 
 `)
+	flags := make(map[string]bool)
+	collectFlags(root, flags)
 	for _, s := range profile.Settings() {
+		if !flags[s.Flag] {
+			s.Flag = ""
+		}
 		b.WriteString(describeSetting(s))
 	}
 	b.WriteString(`ATS_AUTH_TRACE_SECRETS
@@ -98,7 +112,7 @@ func describeSetting(s profile.Setting) string {
 	return fmt.Sprintf("%s\n    %s\n", strings.Join(ways, ", "), text)
 }
 
-func exitCodesTopic() string {
+func exitCodesTopic(*cobra.Command) string {
 	var b strings.Builder
 	for _, e := range exits() {
 		fmt.Fprintf(&b, "%3d  %-13s  %s\n", e.code, e.word, e.meaning)
@@ -106,7 +120,7 @@ func exitCodesTopic() string {
 	return b.String()
 }
 
-func formatsTopic() string {
+func formatsTopic(*cobra.Command) string {
 	var b strings.Builder
 	for _, f := range formats() {
 		fmt.Fprintf(&b, "-f %-10s  %s\n", f.name, f.help)
@@ -115,7 +129,7 @@ func formatsTopic() string {
 	return b.String()
 }
 
-func dialectsTopic() string {
+func dialectsTopic(*cobra.Command) string {
 	return "--dialect, ATS_AUTH_DIALECT or [client] dialect names what the server speaks:\n\n  " +
 		strings.Join(client.Dialects(), "\n  ") + "\n"
 }

@@ -48,8 +48,9 @@ func (a *app) root() *cobra.Command {
 		Long: `ats-auth obtains, inspects, verifies and revokes authentication tokens.
 
 Results go to stdout, everything else to stderr: TOKEN=$(ats-auth token create)
-works. Settings come from flags, the environment and an ini file, in that order;
-see "ats-auth help environment".`,
+works. Settings come from flags, the environment and an ini file, in that order.
+
+More to read: ats-auth help environment, exit-codes, formats, dialects.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if version {
 				return a.printVersion()
@@ -109,7 +110,6 @@ func (a *app) settingFlags(f *pflag.FlagSet, names ...string) {
 		for _, alias := range aliases {
 			extra := f.VarPF(v, alias, "", "same as --"+s.Flag)
 			extra.NoOptDefVal = flag.NoOptDefVal
-			extra.Hidden = true
 		}
 	}
 }
@@ -182,7 +182,7 @@ func (a *app) completionCommand() *cobra.Command {
 		Use: "completion bash|zsh|fish|powershell", Short: "Print a completion script for a shell", Args: cobra.ExactArgs(1),
 		Long: `Print a completion script for a shell.
 
-  bash        source <(ats-auth completion bash)
+  bash        source <(ats-auth completion bash), with the package bash-completion
   zsh         ats-auth completion zsh > "${fpath[1]}/_ats-auth"
   fish        ats-auth completion fish > ~/.config/fish/completions/ats-auth.fish
   powershell  ats-auth completion powershell | Out-String | Invoke-Expression`,

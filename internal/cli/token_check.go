@@ -67,7 +67,7 @@ func (a *app) livesFor(answer *token.Object, least time.Duration) error {
 		return err
 	}
 	if left := time.UnixMicro(exp).Sub(a.Now()); least > 0 && left < least {
-		return token.Refuse(token.ErrExpired, "the token has %s left, less than %s", max(left, 0).Round(time.Second), least)
+		return token.Refuse(token.ErrExpired, "the token has %s left, less than %s", span(max(left, 0)), span(least))
 	}
 	return nil
 }

@@ -1,11 +1,12 @@
 package cli
 
 import (
+	"errors"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
@@ -33,7 +34,7 @@ verified first, and a token that is not genuine is not printed.`,
 	a.keyFlags(c.Flags())
 	a.formatFlags(c.Flags())
 	c.Flags().BoolVar(&want.Refresh, "issue-rt", false, "also issue a refresh token")
-	c.Flags().Int64Var(&want.TTL, "ttl", 0, "lifetime to ask for, in `SECONDS`")
+	c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m")
 	return c
 }
 
@@ -45,9 +46,6 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
 	}
 	if err := a.checkColumns(setColumns...); err != nil {
 		return err
-	}
-	if want.TTL < 0 {
-		return command.Usage("--ttl %d: a lifetime has 1 second at least", want.TTL)
 	}
 	// The token is a moment old: where the clocks differ, its signature counts.
 	judge, err := a.newJudge(false, func(v *verifier.Config) { v.Leeway, v.AnyAudience = verifier.MaxLeeway, v.Audience == "" })
@@ -115,4 +113,21 @@ func (a *app) printSet(set token.Set) error {
 		r = append(r, field{"refresh_token", set.RefreshToken.Reveal()})
 	}
 	return a.print(r)
+}
+
+// seconds is a flag that is a lifetime: seconds, or a Go duration of whole ones.
+type seconds int64
+
+func (s *seconds) String() string { return "" }
+func (s *seconds) Type() string   { return "TIME" }
+func (s *seconds) Set(text string) error {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if d, durationErr := time.ParseDuration(text); err != nil && durationErr == nil && d%time.Second == 0 {
+		n, err = int64(d/time.Second), nil
+	}
+	if err != nil || n < 1 {
+		return errors.New("not a number of seconds above 0, or a time like 5m")
+	}
+	*s = seconds(n)
+	return nil
 }

@@ -113,6 +113,9 @@ func (a *app) validity(c *token.Claims) string {
 // relative tells a distance in its two largest units.
 func relative(t, now time.Time) string {
 	d := t.Sub(now)
+	if d.Abs() < time.Second {
+		return "just now"
+	}
 	if d > 0 {
 		return "in " + span(d)
 	}

@@ -80,6 +80,9 @@ func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags)
 		a.warn("--no-aud: tokens made for other services are accepted too")
 	}
 	if len(args) == 1 && args[0] == "-" {
+		if a.terminalStdin {
+			a.say(levelInfo, "Reading tokens from the terminal, one a line; Ctrl-D ends.")
+		}
 		return a.verifyLines(c, judge, flags)
 	}
 	raw, err := a.oneToken(args)

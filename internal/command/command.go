@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -51,6 +52,15 @@ func flagProblem(err error) string {
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "" {
 		return "unknown flag: -" + unknown.GetSpecifiedName()
+	}
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		reason := invalid.Unwrap()
+		var number *strconv.NumError
+		if reason == nil || errors.As(reason, &number) || strings.HasPrefix(reason.Error(), "time: ") {
+			reason = errors.New("not a " + invalid.GetFlag().Value.Type())
+		}
+		return fmt.Sprintf("--%s %q: %v", invalid.GetFlag().Name, invalid.GetValue(), reason)
 	}
 	return err.Error()
 }

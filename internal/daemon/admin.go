@@ -3,13 +3,12 @@ package daemon
 import (
 	"context"
 	"fmt"
-	"os"
+
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
-	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
@@ -63,11 +62,8 @@ master.key too, elsewhere.`,
 			if err != nil {
 				return err
 			}
-			if path, onDisk := strings.CutPrefix(config.store, "sqlite:"); onDisk {
-				// Opening it would make an empty one, and a copy of that looks like a backup.
-				if _, err := os.Stat(path); err != nil {
-					return inifile.FileError(path, err)
-				}
+			if err := config.haveStore(); err != nil {
+				return err
 			}
 			st, err := openStore(c.Context(), config.store)
 			if err != nil {
@@ -87,7 +83,8 @@ master.key too, elsewhere.`,
 	})
 }
 
-// checkCommand looks at what would stop a server, without serving.
+// checkCommand looks at what would stop a server, without serving and without
+// making anything.
 func (a *app) checkCommand() *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: "check", Short: "Check configuration, store and keys, without serving",
@@ -96,18 +93,23 @@ func (a *app) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if config.tls == "files" {
+				if _, err := a.certificates(config); err != nil {
+					return err
+				}
+			}
+			warnings := append([]string{}, config.warnings()...)
+			if err := config.haveStore(); err != nil {
+				return a.answerCheck(config, append(warnings, err.Error()))
+			}
 			s, st, err := a.open(c.Context(), config, nil)
 			if err != nil {
 				return err
 			}
 			defer st.Close()
-			if _, err := a.certificates(config); err != nil {
-				return err
-			}
 			if err := s.Ready(c.Context()); err != nil {
 				return err
 			}
-			warnings := append([]string{}, config.warnings()...)
 			users, err := s.ListUsers(c.Context(), "", "", 1)
 			if err != nil {
 				return err
@@ -115,12 +117,16 @@ func (a *app) checkCommand() *cobra.Command {
 			if len(users) == 0 {
 				warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
 			}
-			var b strings.Builder
-			for _, w := range warnings {
-				fmt.Fprintf(&b, "warning: %s\n", w)
-			}
-			fmt.Fprintf(&b, "configuration, store (%s) and keys are good\n", config.store)
-			return a.answer(map[string]any{"ok": true, "store": config.store, "warnings": warnings}, b.String())
+			return a.answerCheck(config, warnings)
 		},
 	})
+}
+
+func (a *app) answerCheck(config *config, warnings []string) error {
+	var b strings.Builder
+	for _, w := range warnings {
+		fmt.Fprintf(&b, "warning: %s\n", w)
+	}
+	fmt.Fprintf(&b, "configuration, store (%s) and keys are good\n", maskURL(config.store))
+	return a.answer(map[string]any{"ok": true, "store": maskURL(config.store), "warnings": warnings}, b.String())
 }

@@ -299,12 +299,30 @@ func openStore(ctx context.Context, url string) (store.Store, error) {
 	return nil, refuse("[store] url = %s is neither sqlite:FILE nor memory:", maskURL(url))
 }
 
-// with runs an administrator's command over the configured store.
+// with runs an administrator's command over the configured store, which must be
+// there: a mistyped name must not make another.
 func (a *app) with(ctx context.Context, use func(*server.Server) error) error {
 	c, err := a.load()
 	if err != nil {
 		return err
 	}
+	if err := c.haveStore(); err != nil {
+		return err
+	}
+	return a.withStore(ctx, c, use)
+}
+
+// haveStore refuses a store on disk that is not there yet.
+func (c *config) haveStore() error {
+	name, onDisk := strings.CutPrefix(c.store, "sqlite:")
+	if _, err := os.Stat(name); onDisk && name != "" && errors.Is(err, fs.ErrNotExist) {
+		return refuse("there is no store at %s: ats-auth-server serve, or user add, makes one", name)
+	}
+	return nil
+}
+
+// withStore is with for a command that may be the first to use the store.
+func (a *app) withStore(ctx context.Context, c *config, use func(*server.Server) error) error {
 	if c.store == "memory:" {
 		return refuse("[store] url = memory: keeps nothing, so there is nothing to administer")
 	}

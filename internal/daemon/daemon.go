@@ -120,12 +120,22 @@ variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL.`,
 	f.StringVarP(&a.logLevel, "log-level", "l", "info", "`LEVEL` of the log: critical, error, warning, info, debug")
 	f.BoolVarP(&a.debug, "debug", "d", false, "same as --log-level debug")
 	a.serveFlags(root)
-	root.AddCommand(a.serveCommand(), a.userCommand(), a.keyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand())
+	root.AddCommand(a.serveCommand(), a.userCommand(), a.keyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },
 	})
 	return root
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version",
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintf(a.Stdout, "ats-auth-server %s\n", a.Version)
+			return err
+		},
+	}
 }
 
 // serveFlags are those of serving. -f changes nothing: the server always stays

@@ -59,7 +59,7 @@ func (a *app) keyRotate() *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: "rotate", Short: "Make a new signing key; old tokens stay good until they are over",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.rotate(c, token.Secret{}, "a new key signs; the old ones verify until their last token is over")
+			return a.rotate(c, token.Secret{}, "a new key signs; the old ones verify until their last token is over\nclients that verify need the new jwt_secret: ats-auth-server key show-secret")
 		},
 	})
 }

@@ -156,6 +156,10 @@ func (v *values) networks(section, key string) []netip.Prefix {
 			v.wrong(section, key, "a list of addresses or networks")
 			return nil
 		}
+		// What a peer's address is compared in: an IPv4 address has one spelling.
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+		}
 		list = append(list, p.Masked())
 	}
 	return list

@@ -112,6 +112,9 @@ func (a *app) askPassword(ctx context.Context, name string) (string, error) {
 			Problem: fmt.Sprintf("no password: give --password-stdin, --password-file or --generate (%v)", err),
 		}
 	}
+	if first == "" {
+		return "", errors.New("the password is empty; nothing was changed")
+	}
 	again, err := a.ReadPassword(ctx, "The same again: ")
 	if err != nil {
 		return "", err
@@ -132,7 +135,14 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 			if err := errors.Join(p.check(), checkRoles(roles)); err != nil {
 				return err
 			}
-			return a.with(c.Context(), func(s *server.Server) error {
+			if args[0] == "" {
+				return command.Usage("the user name is empty")
+			}
+			config, err := a.load()
+			if err != nil {
+				return err
+			}
+			return a.withStore(c.Context(), config, func(s *server.Server) error {
 				_, err := s.User(c.Context(), *tenant, args[0])
 				if err == nil {
 					return fmt.Errorf("there is a user %q already", args[0])

@@ -72,7 +72,7 @@ func connection() []Setting {
 		},
 		{
 			Name: "tenant", Flag: "tenant", Env: []string{"ATS_AUTH_TENANT"}, Section: "client", Key: "tenant",
-			Help: "tenant or domain to log in to",
+			Help: "tenant or domain to log in to; not used by the ats dialect",
 		},
 		{
 			Name: "cacert", Flag: "cacert", Env: []string{"ATS_AUTH_CACERT"}, Section: "client", Key: "cacert", Kind: Path,
@@ -124,19 +124,19 @@ func identity() []Setting {
 		},
 		{
 			Name: "refresh_token", Flag: "refresh-token", Env: []string{"ATS_AUTH_REFRESH_TOKEN", "KSCTL_REFRESHTOKEN"}, Secret: true,
-			Help: "refresh token to trade for an access token",
+			Help: "refresh token to trade for an access token; no command takes one yet",
 		},
 		{
 			Name: "client_id", Flag: "client-id", Env: []string{"ATS_AUTH_CLIENT_ID", "KSCTL_CLIENTID"}, Section: "client", Key: "client_id",
-			Help: "name the application is registered by",
+			Help: "name the application is registered by; not used by the ats dialect",
 		},
 		{
 			Name: "client_secret_file", Flag: "client-secret-file", Env: []string{"ATS_AUTH_CLIENT_SECRET_FILE"}, Section: "client", Key: "client_secret_file", Kind: Path,
-			Help: "file that holds the application's secret",
+			Help: "file that holds the application's secret; not used by the ats dialect",
 		},
 		{
 			Name: "scope", Flag: "scope", Env: []string{"ATS_AUTH_SCOPE"}, Section: "client", Key: "scope",
-			Help: "scopes to ask for, separated by blanks",
+			Help: "scopes to ask for, separated by blanks; not used by the ats dialect",
 		},
 	}
 }

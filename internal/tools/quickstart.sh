@@ -50,16 +50,15 @@ for _ in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27
 	sleep 0.1
 done
 [ -n "$url" ] || { cat server.log >&2; exit 1; }
+run 'umask 077'
 run 'ats-auth-server user add marco --generate > password.txt'
 run "export ATS_AUTH_URL=$url ATS_AUTH_USERNAME=marco ATS_AUTH_PASSWORD_FILE=$dir/password.txt"
-chmod 600 password.txt
 
 say 'A token for marco. Without the secret nobody has verified what it says.'
 run 'ats-auth token create --verbose'
 
 say 'With the secret it is verified before it is printed.'
 run 'ats-auth-server key show-secret > secret.txt'
-chmod 600 secret.txt
 run 'export ATS_AUTH_JWT_SECRET_FILE=$PWD/secret.txt'
 run 'TOKEN=$(ats-auth token create --verbose)'
 run 'ats-auth token verify "$TOKEN"'

@@ -96,7 +96,7 @@ func TestAServerThatIsNotReachedOrNotUnderstoodIsTold(t *testing.T) {
 		name, url, text string
 		kind            error
 	}{
-		{"down", down, "cannot reach the server: dial tcp " + strings.TrimPrefix(down, "http://") + ": connect: connection refused", ErrUnreachable},
+		{"down", down, "cannot reach the server: " + strings.TrimPrefix(down, "http://") + ": connection refused", ErrUnreachable},
 		{"SSH", raw(t, func(c net.Conn) {
 			_, _ = io.WriteString(c, "SSH-2.0-OpenSSH_9.6\r\n")
 			_, _ = c.Read(make([]byte, 512))

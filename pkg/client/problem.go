@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"net/url"
+	"os"
 	"strings"
 
 	"github.com/go-resty/resty/v2"
@@ -48,7 +49,7 @@ func problem(err error, begun bool) error {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%w: it speaks http, not https", ErrUnreachable)
 	case isBroken:
-		return fmt.Errorf("%w: %w", ErrUnreachable, broken)
+		return fmt.Errorf("%w: %w", ErrUnreachable, &cause{broken})
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return fmt.Errorf("%w: the connection broke in the middle of the answer", ErrUnreachable)
 	case errors.Is(err, io.EOF):
@@ -87,3 +88,22 @@ func notHTTP(err error) bool {
 	}
 	return false
 }
+
+// cause says why there is no connection without naming the system's calls, and
+// the host, which is known.
+type cause struct{ *net.OpError }
+
+func (c *cause) Error() string {
+	var unresolved *net.DNSError
+	var call *os.SyscallError
+	switch {
+	case errors.As(c.Err, &unresolved) && unresolved.IsNotFound:
+		return "no such host: " + unresolved.Name
+	case errors.As(c.Err, &call) && c.Addr != nil:
+		return c.Addr.String() + ": " + call.Err.Error()
+	}
+	return c.OpError.Error()
+}
+
+// Unwrap returns the operation's error.
+func (c *cause) Unwrap() error { return c.OpError }
