@@ -45,6 +45,7 @@ docs: ## write the pages that are made from the code
 lint: ## vet, staticcheck, gofumpt, dead code
 	go vet ./...
 	go tool -modfile=$(TOOLS) staticcheck ./...
+	@out=$$(go tool -modfile=$(TOOLS) deadcode -test ./...); test -z "$$out" || { echo "$$out"; exit 1; }
 	@out=$$(go tool -modfile=$(TOOLS) gofumpt -l cmd pkg internal); test -z "$$out" || { echo "gofumpt: $$out"; exit 1; }
 
 cross: ## build the client for the other platforms

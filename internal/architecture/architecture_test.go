@@ -45,15 +45,18 @@ var mayImport = map[string][]string{
 
 // mayUse says which rooms know a library that is to stay behind one wall.
 var mayUse = map[string][]string{
-	"github.com/go-resty/resty/v2": {"pkg/client"},
-	"github.com/golang-jwt/jwt/v5": {"pkg/verifier", "internal/signing"},
-	"gopkg.in/ini.v1":              {"internal/inifile"},
-	"golang.org/x/term":            {"internal/terminal"},
-	"modernc.org/sqlite":           {"pkg/store/sqlite"},
-	"github.com/pressly/goose/v3":  {"pkg/store/sqlite"},
-	"github.com/spf13/cobra":       {"internal/cli", "internal/daemon", "internal/command"},
-	"golang.org/x/crypto/argon2":   {"internal/password"},
-	"golang.org/x/crypto/bcrypt":   {"internal/password"},
+	"github.com/go-resty/resty/v2":  {"pkg/client"},
+	"github.com/golang-jwt/jwt/v5":  {"pkg/verifier", "internal/signing"},
+	"github.com/go-jose/go-jose/v4": {"pkg/verifier"},
+	"github.com/spf13/pflag":        {"internal/cli", "internal/command"},
+	"golang.org/x/sys":              {"internal/terminal"},
+	"gopkg.in/ini.v1":               {"internal/inifile"},
+	"golang.org/x/term":             {"internal/terminal"},
+	"modernc.org/sqlite":            {"pkg/store/sqlite"},
+	"github.com/pressly/goose/v3":   {"pkg/store/sqlite"},
+	"github.com/spf13/cobra":        {"internal/cli", "internal/daemon", "internal/command"},
+	"golang.org/x/crypto/argon2":    {"internal/password"},
+	"golang.org/x/crypto/bcrypt":    {"internal/password"},
 }
 
 // imports reads the import lines of all Go files outside tests, by room.

@@ -67,23 +67,15 @@ func (b *bulk) run(in io.Reader, out io.Writer) (gravest int, err error) {
 			return true
 		})
 	}()
-	halted := false
 	for c := range order {
 		<-c.done
-		if halted {
-			continue
-		}
 		if c.gravest > 0 && (gravest == 0 || c.gravest < gravest) {
 			gravest = c.gravest
 		}
 		_, err = out.Write(c.out)
 		b.buffers.Put(&c.out)
 		if err != nil || c.stop {
-			halted = true
 			close(halt)
-			if closer, ok := in.(io.Closer); ok {
-				closer.Close() // the reader may wait for lines that nobody wants
-			}
 			return gravest, err
 		}
 	}

@@ -32,8 +32,30 @@ type Env struct {
 	Version     string
 }
 
-// Run runs one command line and returns its exit code.
+// grace is how long a command may take to see that ctx has ended; a
+// password_command is waited for a little less.
+const grace = 4 * time.Second
+
+// Run runs one command line and returns its exit code. When ctx ends it returns
+// before long, whatever the command waits for: opening a pipe to which nobody
+// writes cannot be called off.
 func Run(ctx context.Context, env Env) int {
+	done := make(chan int, 1)
+	go func() { done <- run(ctx, env) }()
+	select {
+	case code := <-done:
+		return code
+	case <-ctx.Done():
+	}
+	select {
+	case code := <-done:
+		return code
+	case <-time.After(grace):
+		return exitInterrupted
+	}
+}
+
+func run(ctx context.Context, env Env) int {
 	a := &app{Env: env, terminalStdin: env.Interactive(env.Stdin)}
 	a.Stdin = &interruptible{ctx: ctx, from: env.Stdin}
 	defer a.closeLog()

@@ -128,7 +128,7 @@ func (a *app) hintOf(err error) string {
 		return refused.Hint
 	case errors.As(err, &certificate):
 		return "--cacert FILE, or --nosslverify for a test server"
-	case a.profile == nil || a.profile.Value("url").IsZero():
+	case !a.asks:
 		return ""
 	case errors.Is(err, client.ErrUnreachable), errors.Is(err, token.ErrUnsupported), errors.Is(err, token.ErrUnavailable):
 		url := a.profile.Value("url")

@@ -22,6 +22,7 @@ type app struct {
 	set      map[string]string // settings given as flags
 	profile  *profile.Profile
 	log      *os.File
+	asks     bool // a server was to be asked
 
 	terminalStdin bool // what Env.Stdin was before it could be interrupted
 }

@@ -58,6 +58,7 @@ func (a *app) newClient() (*client.Client, error) {
 	if a.flags.debug {
 		config.Trace = func(line string) { a.tell(levelDebug, safe(line)) }
 	}
+	a.asks = true
 	c, err := client.New(config)
 	if err != nil {
 		return nil, &configError{problem: err.Error(), cause: err}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"math"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -114,7 +115,8 @@ func (a *app) setClock(at string) error {
 		return nil
 	}
 	t, err := time.Parse(time.RFC3339, at)
-	if seconds, numberErr := strconv.ParseFloat(at, 64); err != nil && numberErr == nil {
+	seconds, numberErr := strconv.ParseFloat(at, 64)
+	if err != nil && numberErr == nil && math.Abs(seconds) < 1e11 {
 		t, err = time.UnixMicro(int64(seconds*1e6)), nil
 	}
 	if err != nil {

@@ -20,13 +20,16 @@ const algorithm = "HS256"
 // gives it.
 var ErrConfigured = errors.New("the signing secret is given by the configuration")
 
-// loadKeys reads the door's keys, or makes the first.
+// loadKeys reads the door's keys, or makes the first: also where the
+// configuration gives the secret, since a key that opens shows that the master
+// key is the store's own. Under another one all that was issued would be void,
+// and what two replicas issue strange to each other, without a word.
 func (d *Door) loadKeys(ctx context.Context) error {
-	keys, err := d.readKeys(ctx)
+	kept, err := d.keptKeys(ctx)
 	if err != nil {
 		return err
 	}
-	if len(keys) == 0 {
+	if len(kept) == 0 {
 		first, err := d.newKey([]byte(signing.GenerateSecret()))
 		if err != nil {
 			return err
@@ -34,10 +37,11 @@ func (d *Door) loadKeys(ctx context.Context) error {
 		if err := d.issuer.apply(ctx, first...); err != nil {
 			return err
 		}
-		// Another process may have been as early: both keys verify then.
-		if keys, err = d.readKeys(ctx); err != nil {
-			return err
-		}
+	}
+	// Another process may have been as early: both keys verify then.
+	keys, err := d.readKeys(ctx)
+	if err != nil {
+		return err
 	}
 	fresh, err := d.newKeys(keys)
 	if err != nil {
@@ -101,6 +105,11 @@ func (d *Door) readKeys(ctx context.Context) ([]signing.Key, error) {
 	if !d.Secret.IsZero() {
 		return []signing.Key{{ID: "configured", Algorithm: algorithm, State: store.KeyActive, Secret: d.Secret}}, nil
 	}
+	return d.keptKeys(ctx)
+}
+
+// keptKeys are those in the store.
+func (d *Door) keptKeys(ctx context.Context) ([]signing.Key, error) {
 	rows, err := d.issuer.Store.Keys(ctx)
 	if err != nil {
 		return nil, unavailable(err)

@@ -125,8 +125,8 @@ func TestAConfiguredSecretSignsAndCannotBeRotated(t *testing.T) {
 	if err := w.door.RotateKey(t.Context(), token.Secret{}); !errors.Is(err, issuer.ErrConfigured) {
 		t.Errorf("%v, want ErrConfigured", err)
 	}
-	if rows, err := w.hook.Keys(t.Context()); err != nil || len(rows) != 0 {
-		t.Errorf("%d keys in the store, %v", len(rows), err)
+	if keys, err := w.door.Keys(t.Context()); err != nil || len(keys) != 1 || keys[0].ID != "configured" {
+		t.Errorf("keys %v, %v", keys, err)
 	}
 	raw := w.login("marco").AccessToken.Reveal()
 	parsed, err := jwt.Parse(raw, keyFunc(token.NewSecret(seedSecret)), jwt.WithValidMethods([]string{"HS256"}), jwt.WithTimeFunc(w.clock.Now), jwt.WithIssuer("ats.auth"))
@@ -170,6 +170,20 @@ func TestAnotherMasterKeyIsAClearError(t *testing.T) {
 	if !errors.Is(err, signing.ErrMaster) || !strings.Contains(err.Error(), "door ats: key ") {
 		t.Errorf("%v", err)
 	}
+}
+
+func TestAnotherMasterKeyIsAnErrorThoughTheSecretIsConfigured(t *testing.T) {
+	w := newWorld(t, withSecret)
+	w.addUser("marco")
+	set := w.login("marco")
+	own := w.master
+	w.master = signing.NewMaster()
+	if err := w.open(withSecret); !errors.Is(err, signing.ErrMaster) {
+		t.Errorf("%v, want ErrMaster: all that was issued would be void without a word", err)
+	}
+	w.master = own
+	w.do(w.open(withSecret))
+	w.wantGood(set, "under its own master key")
 }
 
 func TestATokenOfAnotherIssuerNameIsNotHonoured(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/store/memory"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -296,7 +297,7 @@ func TestARefreshTokenOfElsewhereOrTamperedWithIsUnknown(t *testing.T) {
 	elsewhere := newWorld(t)
 	elsewhere.wantRefresh(set, token.ErrUnknown, "another store and master key")
 	newWorldOver(t, elsewhere.hook, elsewhere.master, elsewhere.clock).wantRefresh(set, token.ErrUnknown, "the same, newly started")
-	empty := newWorldOver(t, &hooked{Store: newWorld(t).hook.Store}, signing.NewMaster(), w.clock, withSecret)
+	empty := newWorldOver(t, &hooked{Store: memory.New()}, signing.NewMaster(), w.clock, withSecret)
 	empty.wantRefresh(set, token.ErrUnknown, "another master key")
 	if _, err := w.door.Inspect(t.Context(), text); !errors.Is(err, token.ErrMalformed) {
 		t.Errorf("a refresh token in place of an access token: %v", err)

@@ -36,7 +36,7 @@ func (s *Server) around(doors http.Handler) http.Handler {
 		r = r.WithContext(ctx)
 		abort := s.guard(doors, recorder, r, id)
 		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
-			slog.String("method", r.Method), slog.String("path", maskPath(r.URL.Path)), slog.Int("status", recorder.sent()),
+			slog.String("method", maskPath(r.Method)), slog.String("path", maskPath(r.URL.EscapedPath())), slog.Int("status", recorder.sent()),
 			slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
 			slog.String("source", source), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
 		if abort {
@@ -118,8 +118,17 @@ func traceparent(r *http.Request) string {
 	return ""
 }
 
-// maskPath keeps what may be a token out of the log.
-func maskPath(path string) string { return longSegment.ReplaceAllString(path, "***") }
+// maskPath keeps what may be a token out of the log, and anybody from filling
+// it. A path comes here escaped: it can do nothing to the terminal of a reader.
+func maskPath(path string) string {
+	path = longSegment.ReplaceAllString(path, "***")
+	if len(path) > maxLogged {
+		return path[:maxLogged] + "***"
+	}
+	return path
+}
+
+const maxLogged = 200 // bytes
 
 // source is the address that the throttle counts: the peer's, or what the proxy
 // in front says.

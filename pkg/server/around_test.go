@@ -210,3 +210,19 @@ func TestGuessingFromOneAddressIsThrottledAndAForgedHeaderDoesNotHelp(t *testing
 		t.Errorf("Retry-After %q", last.header.Get("Retry-After"))
 	}
 }
+
+func TestALineOfTheAccessLogIsShortAndDoesNothingToATerminal(t *testing.T) {
+	w := newWorld(t)
+	w.post("/%C2%9B31m%E2%80%AE%0Ax", "")
+	w.post("/"+strings.Repeat("a/", 10_000), "")
+	r := httptest.NewRequest(strings.Repeat("A", 30_000), "/user/check", nil)
+	w.server.ServeHTTP(httptest.NewRecorder(), r)
+	for _, line := range strings.Split(strings.TrimSpace(w.log.String()), "\n") {
+		if len(line) > 1000 || strings.ContainsFunc(line, func(c rune) bool { return c < ' ' || c > '~' }) {
+			t.Errorf("%d bytes: %.300q", len(line), line)
+		}
+	}
+	if n := len(w.log.lines(t, "request")); n != 3 {
+		t.Errorf("%d lines", n)
+	}
+}

@@ -1,6 +1,7 @@
 package verifier
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -155,6 +156,46 @@ func TestTokensAreSentOnlyWhereNobodyListens(t *testing.T) {
 	for _, address := range []string{"http://auth.example.org", "ftp://127.0.0.1", "", "https://marco:pw@auth.example.org"} {
 		if _, err := ATSCheck(address, nil); err == nil {
 			t.Errorf("%q was taken", address)
+		}
+	}
+}
+
+func TestWhatAServiceSaysOfATokenMustFitTheConfiguration(t *testing.T) {
+	said := func(claims string) Checker {
+		return func(context.Context, string) (*token.Claims, error) { return token.ParseClaims(claims) }
+	}
+	for name, c := range map[string]struct {
+		claims string
+		change func(*Config)
+		want   string // the claim that is wrong; empty: accepted
+	}{
+		"made for us":                    {`{"aud":["b","a"]}`, func(c *Config) { c.Audience = "a" }, ""},
+		"made for another":               {`{"aud":"b"}`, func(c *Config) { c.Audience = "a" }, "aud"},
+		"made for nobody":                {`{"sub":"marco"}`, func(c *Config) { c.Audience = "a" }, "aud"},
+		"made for somebody":              {`{"aud":"b"}`, func(*Config) {}, "aud"},
+		"made for somebody, which is ok": {`{"aud":"b"}`, func(c *Config) { c.AnyAudience = true }, ""},
+		"our issuer":                     {`{"iss":"a"}`, func(c *Config) { c.Issuer = "a" }, ""},
+		"another issuer":                 {`{"iss":"b"}`, func(c *Config) { c.Issuer = "a" }, "iss"},
+		"an issuer without a name":       {`{"iss":""}`, func(c *Config) { c.Issuer = "a" }, "iss"},
+		"no issuer":                      {`{}`, func(c *Config) { c.Issuer = "a" }, ""},
+		"a claim that is required":       {`{"sub":"marco"}`, func(c *Config) { c.Required = []string{"sub"} }, ""},
+		"a claim that is lacking":        {`{}`, func(c *Config) { c.Required = []string{"sub"} }, "sub"},
+		"a rule": {`{"kind":"refresh"}`, func(c *Config) {
+			c.Rule = func(*token.Claims) error { return &token.ClaimError{Claim: "kind", Kind: token.ErrClaims} }
+		}, "kind"},
+	} {
+		config := Config{Check: said(c.claims), CheckMaxAge: time.Minute, CacheBytes: 1 << 20, Now: clock}
+		c.change(&config)
+		v, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time it might be remembered
+			_, err := v.Verify(t.Context(), "opaque")
+			var wrong *token.ClaimError
+			if c.want == "" && err != nil || c.want != "" && (!errors.As(err, &wrong) || wrong.Claim != c.want) {
+				t.Errorf("%s: %v, want the claim %q", name, err, c.want)
+			}
 		}
 	}
 }

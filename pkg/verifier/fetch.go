@@ -156,5 +156,13 @@ func keysOf(issuer, metadata string) (string, error) {
 	if !ok {
 		return "", errors.New("no jwks_uri")
 	}
+	if isHTTPS(issuer) && !isHTTPS(from) {
+		return "", errors.New("its jwks_uri is not https, as the issuer is")
+	}
 	return from, nil
+}
+
+func isHTTPS(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Scheme == "https"
 }

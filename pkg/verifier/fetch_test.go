@@ -130,3 +130,19 @@ func TestAnIssuerIsAskedForItsKeys(t *testing.T) {
 		t.Error("both keys and a source")
 	}
 }
+
+func TestAnIssuerThatIsAskedOverHTTPSDoesNotPointAtHTTP(t *testing.T) {
+	for uri, good := range map[string]bool{
+		"https://keys.example.org/jwks": true,
+		"HTTPS://keys.example.org/jwks": true,
+		"http://127.0.0.1:8080/jwks":    false, // whoever has that port here
+		"http://keys.example.org/jwks":  false,
+		"file:///etc/keys":              false,
+		"":                              false,
+	} {
+		from, err := keysOf("https://idp.example.org", `{"issuer":"https://idp.example.org","jwks_uri":"`+uri+`"}`)
+		if (err == nil) != good {
+			t.Errorf("%q: %q, %v", uri, from, err)
+		}
+	}
+}

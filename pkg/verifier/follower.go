@@ -45,13 +45,16 @@ type FollowerConfig struct {
 type Follower struct {
 	FollowerConfig
 	cursor string
-	synced atomic.Int64 // microseconds; 0: never
+	synced atomic.Pointer[time.Time] // nil: never
 }
 
 // NewFollower makes a Follower, which does nothing before Run.
 func NewFollower(c FollowerConfig) (*Follower, error) {
 	if c.Feed == nil || c.Into == nil {
 		return nil, errors.New("a follower needs a feed and a set to fill")
+	}
+	if c.Every < 0 || c.StaleAfter < 0 {
+		return nil, fmt.Errorf("a follower that looks every %s and is stale after %s", c.Every, c.StaleAfter)
 	}
 	if c.Every == 0 {
 		c.Every = 100 * time.Millisecond
@@ -100,7 +103,7 @@ func (f *Follower) Sync(ctx context.Context) error {
 			return err
 		}
 		if next == f.cursor {
-			f.synced.Store(began.UnixMicro())
+			f.synced.Store(&began)
 			return nil
 		}
 		f.cursor = next
@@ -110,12 +113,15 @@ func (f *Follower) Sync(ctx context.Context) error {
 // Fresh returns an ErrUnavailable when the set is older than StaleAfter: then
 // nobody can say that a token is not revoked.
 func (f *Follower) Fresh() error {
-	age := f.Now().Sub(time.UnixMicro(f.synced.Load()))
-	if age <= f.StaleAfter {
-		return nil
-	}
-	if f.synced.Load() == 0 {
+	synced := f.synced.Load()
+	if synced == nil {
 		return token.Refuse(token.ErrUnavailable, "the revocations have not been read yet")
+	}
+	// Of two readings of the machine's clock this is the time between them; of
+	// others, a clock that went back proves nothing.
+	age := f.Now().Sub(*synced)
+	if age >= 0 && age <= f.StaleAfter {
+		return nil
 	}
 	return token.Refuse(token.ErrUnavailable, "the revocations are %s old", span(age))
 }

@@ -27,8 +27,8 @@ func TokenFromContext(ctx context.Context) (*token.Claims, bool) {
 // says: 401 where there is no token, 401 invalid_token where it is not good, 400
 // invalid_request where there are several or the header cannot be read, 503 where
 // nobody can say. A token that is bound to its holder's key (cnf) is no plain
-// bearer token, and not good here. The token is taken from the Authorization header alone: one in
-// the URL stands in logs (RFC 9700 section 4.3.2).
+// bearer token, and not good here. The token is taken from the Authorization
+// header alone: one in the URL stands in logs (RFC 9700 section 4.3.2).
 func (v *Verifier) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		raw, err := bearer(r)

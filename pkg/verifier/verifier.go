@@ -6,7 +6,8 @@
 // (Middleware, RequireScope). Its keys are given as they are (Key, ParseKeys) or
 // come from a file, a URL or an issuer and stay fresh (Source). Revocations is a
 // set of what was revoked, saved in and loaded from a file, and kept up to date
-// by a Follower. Tokens that are no JWTs are left to a Checker.
+// by a Follower. Tokens that are no JWTs are left to a Checker, and without keys
+// all are.
 //
 // It is strict where RFC 8725 says so: each key is bound to the algorithms of its
 // kind, a token has one spelling, duplicate members and unknown critical headers
@@ -43,9 +44,9 @@ const MaxLeeway = 300 * time.Second
 
 // Config says which tokens are acceptable.
 type Config struct {
-	// Keys verify signatures; at least one, or a Source or a Check. A token is judged by the
-	// keys whose Algorithm is the one its header names and whose ID is its kid
-	// (either of the two may be empty).
+	// Keys verify signatures; at least one, or a Source or a Check. A token is
+	// judged by the keys whose Algorithm is the one its header names and whose ID
+	// is its kid (either of the two may be empty).
 	Keys []Key
 	// Source supplies keys that change, in place of Keys.
 	Source KeySource
@@ -92,7 +93,9 @@ type Config struct {
 	// of keys are looked at each time. Default 0: none.
 	CacheBytes int64
 	// Check judges tokens that are no JWTs, and all tokens where there are neither
-	// Keys nor Source. Default: they are refused.
+	// Keys nor Source. Of its claims the times and Revocations are looked at;
+	// Issuer, Audience, Required, MaxLifetime and Rule are not applied to them.
+	// Default: such tokens are refused.
 	Check Checker
 	// CheckMaxAge is how long an answer of Check may be used again; it takes
 	// CacheBytes. Default 0: every time is asked. Danger: so long a token may be
@@ -165,7 +168,7 @@ func New(c Config) (*Verifier, error) {
 }
 
 // Verify judges a compact JWT: structure, header, signature, claims, revocation;
-// a token of another kind is left to Config.Check. It returns the claims only
+// a token of another kind, and without keys any, is left to Config.Check. It returns the claims only
 // when all is good. The error wraps one of token's refusals; when several claims
 // are wrong, errors.Is sees each of them.
 func (v *Verifier) Verify(ctx context.Context, raw string) (*token.Claims, error) {

@@ -187,7 +187,7 @@ func TestOtherMethodsAndPathsAreRefusedAndNeverRedirected(t *testing.T) {
 	}
 	for _, path := range []string{
 		"/", "/user", "/user/", "/user/login/", "/user/logout/", "//user/login", "/user//login", "/user/./login", "/x/../user/login",
-		"/user/Login", "/USER/LOGIN", "/user/login%00", "/user/login%2f", "/user/tokens/x", "/user/login;a=b", "/..%2f..%2fetc/passwd", "http://elsewhere.example.org/x",
+		"/user/Login", "/USER/LOGIN", "/user/login%00", "/user/login%2f", "/user%2flogin", "/user/log%69n", "/user/logout%5Fall", "/user/tokens/x", "/user/login;a=b", "/..%2f..%2fetc/passwd", "http://elsewhere.example.org/x",
 	} {
 		for _, method := range []string{"POST", "GET"} {
 			w := send(t, newTestHandler(&core{}), anywhere, method+" "+path+" HTTP/1.1"+python+"\n\n"+`{"username":"marco","password":"sesame"}`)
@@ -198,5 +198,24 @@ func TestOtherMethodsAndPathsAreRefusedAndNeverRedirected(t *testing.T) {
 	}
 	if w := send(t, newTestHandler(&core{}), anywhere, "POST /user/login?next=https://elsewhere HTTP/1.1"+python+"\n\n"+`{"username":"marco","password":"sesame"}`); w.Code != 200 {
 		t.Errorf("a login with a query: %d %q", w.Code, w.Body)
+	}
+}
+
+func TestAHeaderThatIsBelievedStandsThereOnce(t *testing.T) {
+	const gateway = "198.51.100.7:4000"
+	for name, headers := range map[string]string{
+		"a good token before another":          "\nAuthorization: Bearer " + jwt + "\nAuthorization: Bearer other",
+		"a good token behind another":          "\nAuthorization: Bearer other\nAuthorization: Bearer " + jwt,
+		"a token behind nothing, and a user":   "\nAuthorization:\nAuthorization: Bearer other\nX-Auth-UserId: marco",
+		"a user of the client's before a user": "\nX-Auth-UserId: victim\nX-Auth-UserId: marco",
+		"two users and a good token":           "\nAuthorization: Bearer " + jwt + "\nX-Auth-UserId: victim\nX-Auth-UserId: marco",
+	} {
+		for _, path := range []string{"/user/logout_all", "/user/logout", "/user/check"} {
+			authority := &core{}
+			w := send(t, newTestHandler(authority), gateway, "POST "+path+" HTTP/1.1\nHost: auth"+headers)
+			if w.Code != 400 || len(authority.voided) != 0 {
+				t.Errorf("%s, %s: %d %q, voided %v; want 400", path, name, w.Code, w.Body, authority.voided)
+			}
+		}
 	}
 }

@@ -41,19 +41,30 @@ func NewHandler(authority dialect.Authority, config Config) http.Handler {
 	return h
 }
 
-// ServeHTTP takes a path by its letters. An http.ServeMux would redirect one
-// with a double slash, and a password with it.
+// ServeHTTP takes a path by its letters as they were sent: a gateway that keeps
+// /user/logout_all to itself may not know it as /user%2Flogout_all. An
+// http.ServeMux would redirect one with a double slash, and a password with it.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	serve, found := h.routes[r.URL.Path]
+	serve, found := h.routes[r.URL.EscapedPath()]
 	switch {
 	case !found:
 		text(w, http.StatusNotFound)
+	case ambiguous(r):
+		malformed(w, errSeveral)
 	case r.Method != http.MethodPost:
 		w.Header().Set("Allow", http.MethodPost)
 		text(w, http.StatusMethodNotAllowed)
 	default:
 		serve(w, r)
 	}
+}
+
+var errSeveral = errors.New("more than one header says who asks")
+
+// ambiguous reports whether a header that is believed stands there twice. Who
+// is in front of this service may have judged the other one.
+func ambiguous(r *http.Request) bool {
+	return len(r.Header.Values("Authorization")) > 1 || len(r.Header.Values(userHeader)) > 1
 }
 
 func (h *handler) login(w http.ResponseWriter, r *http.Request) {
