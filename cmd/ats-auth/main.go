@@ -18,6 +18,7 @@ var version = "0.1.0-dev"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	home, _ := os.UserHomeDir()
 	dir, _ := os.Getwd()
 	code := cli.Run(ctx, cli.Env{

@@ -293,3 +293,32 @@ func mustExec(t *testing.T, conn *sql.Conn, query string) {
 		t.Fatal(err)
 	}
 }
+
+func TestAStoreWhoseFileWasRemovedOrReplacedAnswersNoChange(t *testing.T) {
+	for name, take := range map[string]func(path string) error{
+		"removed": os.Remove,
+		"replaced": func(path string) error {
+			return errors.Join(os.Rename(path, path+".old"), os.WriteFile(path, nil, 0o600))
+		},
+	} {
+		path := filepath.Join(t.TempDir(), "store.db")
+		s, err := Open(t.Context(), Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fact := store.Revoke{Revocation: store.Revocation{Kind: store.RevokeTenant, Key: "t", At: 1}}
+		if err := errors.Join(s.Apply(t.Context(), fact), s.Ping(t.Context()), take(path)); err != nil {
+			t.Fatal(err)
+		}
+		fact.Revocation.At = 2
+		if err := s.Apply(t.Context(), fact); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: a change is answered with %v", name, err)
+		}
+		if err := s.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: a ping is answered with %v", name, err)
+		}
+		if err := s.Close(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

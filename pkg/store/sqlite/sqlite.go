@@ -36,6 +36,7 @@ type Config struct {
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
 	path    string
+	file    os.FileInfo // what path named when it was opened
 	busy    time.Duration
 	readers *sql.DB
 	queries *statements // of readers
@@ -62,6 +63,11 @@ func (s *Store) open(ctx context.Context) error {
 	if err := makeFile(s.path); err != nil {
 		return err
 	}
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	s.file = info
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
@@ -78,6 +84,19 @@ func (s *Store) open(ctx context.Context) error {
 	s.readers.SetMaxIdleConns(readers)
 	s.queries = newStatements(s.readers.PrepareContext)
 	return s.readers.PingContext(ctx)
+}
+
+// moved tells that path no longer names the file that is open: somebody removed
+// or replaced it, and what is written would be gone at the next start.
+func (s *Store) moved() error {
+	info, err := os.Stat(s.path)
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(info, s.file) {
+		return fmt.Errorf("%s: replaced by another file", s.path)
+	}
+	return nil
 }
 
 // Apply is store.Writer.

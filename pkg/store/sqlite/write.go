@@ -56,7 +56,7 @@ func (w *writer) commitGroup(group [][]store.Command, answers []error) error {
 	}
 	_, err := w.run("COMMIT")
 	if err == nil {
-		return nil
+		return w.store.moved()
 	}
 	w.rollback()
 	// A full disk is found out while the log is written, before the flush: the
