@@ -93,9 +93,9 @@ type Config struct {
 	// of keys are looked at each time. Default 0: none.
 	CacheBytes int64
 	// Check judges tokens that are no JWTs, and all tokens where there are neither
-	// Keys nor Source. Of its claims the times and Revocations are looked at;
-	// Issuer, Audience, Required, MaxLifetime and Rule are not applied to them.
-	// Default: such tokens are refused.
+	// Keys nor Source. What it says of one is held against Issuer (where it
+	// names one), Audience, Required, Rule, the times and Revocations. Default: such
+	// tokens are refused.
 	Check Checker
 	// CheckMaxAge is how long an answer of Check may be used again; it takes
 	// CacheBytes. Default 0: every time is asked. Danger: so long a token may be
