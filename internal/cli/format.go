@@ -95,7 +95,12 @@ func (a *app) render(r record) (string, error) {
 		if len(a.flags.columns) == 0 {
 			return primary + "\n", nil
 		}
-		return lines(chosen, field.text), nil
+		return lines(chosen, func(f field) string {
+			if a.Interactive != nil && a.Interactive(a.Stdout) {
+				return safe(f.text())
+			}
+			return f.text() // a program wants every byte
+		}), nil
 	case "json":
 		return chosen.json()
 	case "table":

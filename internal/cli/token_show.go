@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,7 +20,10 @@ func (a *app) tokenShow() *cobra.Command {
 and relative to now. An expired token is shown too. When a key is configured the
 signature is verified, and a token that is not genuine is refused.
 
-Without an argument the token is ATS_AUTH_TOKEN, else standard input.`,
+Without an argument the token is ATS_AUTH_TOKEN, else standard input. -c prints
+header, claims, verified, validity, or a single claim by its name.`,
+		Example: `  ats-auth token show "$TOKEN"
+  ats-auth token show -c sub "$TOKEN"`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenShow(c, args) },
 	}
 	a.keyFlags(c.Flags())
@@ -29,9 +33,6 @@ Without an argument the token is ATS_AUTH_TOKEN, else standard input.`,
 
 func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 	if err := a.load(); err != nil {
-		return err
-	}
-	if err := a.checkColumns("header", "claims", "verified", "validity"); err != nil {
 		return err
 	}
 	judge, err := a.newJudge(false, func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
@@ -53,15 +54,45 @@ func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 			return err
 		}
 	}
-	validity := a.validity(decoded.Claims)
 	if a.flags.format != "" || len(a.flags.columns) > 0 {
-		return a.print(record{
-			{"header", rawJSON(decoded.Header.JSON())},
-			{"claims", rawJSON(decoded.Claims.JSON())},
-			{"verified", verified},
-			{"validity", validity},
-		})
+		return a.printShown(decoded, verified)
 	}
+	return a.tellShown(decoded, verified)
+}
+
+// printShown prints a token for a program: whole, or the columns asked for, which
+// may be claims.
+func (a *app) printShown(decoded *token.Token, verified bool) error {
+	r := record{
+		{"header", rawJSON(decoded.Header.JSON())},
+		{"claims", rawJSON(decoded.Claims.JSON())},
+		{"verified", verified},
+		{"validity", a.validity(decoded.Claims)},
+	}
+	var known []string
+	for _, f := range r {
+		known = append(known, f.name)
+	}
+	for _, name := range a.flags.columns {
+		raw, ok := decoded.Claims.Raw(name)
+		if !ok || slices.Contains(known, name) {
+			continue
+		}
+		var value any = rawJSON(token.Printable(string(raw)))
+		if text, isText := decoded.Claims.String(name); isText {
+			value = text
+		}
+		known = append(known, name)
+		r = append(r, field{name, value})
+	}
+	if err := a.checkColumns(append(known, "or another claim of the token")...); err != nil {
+		return err
+	}
+	return a.print(r)
+}
+
+// tellShown tells a person what a token says.
+func (a *app) tellShown(decoded *token.Token, verified bool) error {
 	label := "UNVERIFIED claims"
 	if verified {
 		label = "claims"
@@ -73,8 +104,8 @@ func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 			fmt.Fprintf(&b, "%s: %s\n", name, line)
 		}
 	}
-	fmt.Fprintf(&b, "validity: %s\n", validity)
-	_, err = fmt.Fprint(a.Stdout, b.String())
+	fmt.Fprintf(&b, "validity: %s\n", a.validity(decoded.Claims))
+	_, err := fmt.Fprint(a.Stdout, b.String())
 	return err
 }
 

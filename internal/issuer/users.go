@@ -16,6 +16,9 @@ func (i *Issuer) AddUser(ctx context.Context, u store.User, pass token.Secret) e
 	if err := checkName(u.Name); err != nil {
 		return err
 	}
+	if u.Tenant != store.DefaultTenant {
+		return fmt.Errorf("there is no tenant %q", u.Tenant)
+	}
 	hashed, err := i.newHash(ctx, pass)
 	if err != nil {
 		return err
