@@ -99,7 +99,7 @@ func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags)
 		_, err = fmt.Fprintf(a.Stdout, "ok: %s, %s\n", safe(claims.Subject()), a.validity(claims))
 		return err
 	}
-	return a.print(newVerdict(0, claims, nil).record())
+	return a.print(okRecord(claims))
 }
 
 func lower(types []string) []string {
@@ -134,8 +134,7 @@ func (a *app) verifyLines(c *cobra.Command, judge *judge, flags verifyFlags) err
 		if err == nil {
 			claims, err = judge.Verify(c.Context(), raw)
 		}
-		v := newVerdict(number, claims, err)
-		return v.append(out), v.Code
+		return appendVerdict(out, number, claims, err)
 	}}
 	// What a line leaves behind is garbage at once: a larger heap is cheaper than
 	// looking after a small one all the time, and stays below 64 MiB.

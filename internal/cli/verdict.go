@@ -1,80 +1,60 @@
 package cli
 
 import (
-	"encoding/json"
 	"strconv"
 
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
-// verdict is what is said of one token.
-type verdict struct {
-	Line    int
-	Verdict string
-	Code    int
-	Subject string
-	Issuer  string
-	ID      string
-	Expires json.RawMessage
-	Error   string
-}
-
 var verdictColumns = []string{"verdict", "code", "sub", "iss", "exp", "jti"}
 
-func newVerdict(line int, c *token.Claims, err error) verdict {
+// okRecord is what is printed of one token that is good.
+func okRecord(c *token.Claims) record {
+	exp, _ := c.Member("exp")
+	return record{
+		{"verdict", "ok"},
+		{"code", int64(exitOK)},
+		{"sub", c.Subject()},
+		{"iss", c.Issuer()},
+		{"exp", rawJSON(exp)},
+		{"jti", c.ID()},
+	}
+}
+
+// appendVerdict writes what is said of one token of many, as a line of JSON, and
+// returns the exit code it stands for. Claims go over as they were written.
+func appendVerdict(out []byte, line int, c *token.Claims, err error) ([]byte, int) {
+	out = strconv.AppendInt(append(out, `{"line":`...), int64(line), 10)
 	if err != nil {
 		code := exitCode(err)
-		return verdict{Line: line, Code: code, Verdict: exitWord(code), Error: safe(err.Error())}
+		out = append(append(append(out, `,"verdict":"`...), exitWord(code)...), `","code":`...)
+		out = strconv.AppendInt(out, int64(code), 10)
+		text, marshalErr := marshal(safe(err.Error()))
+		if marshalErr == nil {
+			out = append(append(out, `,"error":`...), text...)
+		}
+		return append(out, "}\n"...), code
 	}
-	v := verdict{Line: line, Verdict: "ok"}
-	v.Subject, v.Issuer, v.ID = c.Subject(), c.Issuer(), c.ID()
-	v.Expires, _ = c.Raw("exp")
-	return v
-}
-
-func (v verdict) record() record {
-	return record{
-		{"verdict", v.Verdict},
-		{"code", int64(v.Code)},
-		{"sub", v.Subject},
-		{"iss", v.Issuer},
-		{"exp", rawJSON(v.Expires)},
-		{"jti", v.ID},
-	}
-}
-
-// appendString appends a JSON string.
-func appendString(out []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
-			text, err := marshal(s)
-			if err != nil {
-				return append(out, `""`...)
-			}
-			return append(out, token.Printable(text)...)
+	out = append(out, `,"verdict":"ok","code":0`...)
+	for _, name := range [...]string{"sub", "iss", "exp", "jti"} {
+		text, ok := c.Member(name)
+		if !ok && name == "jti" { // as a CipherTrust Manager spells it
+			text, ok = c.Member("jwtid")
+		}
+		if ok {
+			out = append(append(append(out, `,"`...), name...), `":`...)
+			out = append(out, printable(text)...)
 		}
 	}
-	out = append(out, '"')
-	out = append(out, s...)
-	return append(out, '"')
+	return append(out, "}\n"...), exitOK
 }
 
-// append writes a verdict as a line of JSON.
-func (v verdict) append(out []byte) []byte {
-	out = append(out, `{"line":`...)
-	out = strconv.AppendInt(out, int64(v.Line), 10)
-	out = appendString(append(out, `,"verdict":`...), v.Verdict)
-	out = append(out, `,"code":`...)
-	out = strconv.AppendInt(out, int64(v.Code), 10)
-	for _, f := range [...]struct{ name, value string }{
-		{`,"sub":`, v.Subject}, {`,"iss":`, v.Issuer}, {`,"jti":`, v.ID}, {`,"error":`, v.Error},
-	} {
-		if f.value != "" {
-			out = appendString(append(out, f.name...), f.value)
+// printable is token.Printable, quick for what needs no look at its runes.
+func printable(text string) string {
+	for i := range len(text) {
+		if text[i] < ' ' || text[i] >= 0x7f {
+			return token.Printable(text)
 		}
 	}
-	if len(v.Expires) > 0 {
-		out = append(append(out, `,"exp":`...), v.Expires...)
-	}
-	return append(out, "}\n"...)
+	return text
 }

@@ -87,7 +87,10 @@ func (o *Object) find(name string) (string, bool) {
 // Has reports whether there is a member of exactly that name.
 func (o *Object) Has(name string) bool { _, ok := o.find(name); return ok }
 
-// Raw returns the JSON text of a member, as written.
+// Member returns the JSON text of a member, as written, without copying it.
+func (o *Object) Member(name string) (text string, ok bool) { return o.find(name) }
+
+// Raw is Member for encoding/json.
 func (o *Object) Raw(name string) (json.RawMessage, bool) {
 	v, ok := o.find(name)
 	return json.RawMessage(v), ok
