@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -78,7 +80,11 @@ func (a *app) printShown(decoded *token.Token, verified bool) error {
 		if !ok || slices.Contains(known, name) {
 			continue
 		}
-		var value any = rawJSON(token.Printable(string(raw)))
+		var line bytes.Buffer // a payload may have been written over several lines
+		if err := json.Compact(&line, raw); err != nil {
+			return err
+		}
+		var value any = rawJSON(token.Printable(line.String()))
 		if text, isText := decoded.Claims.String(name); isText {
 			value = text
 		}

@@ -43,18 +43,8 @@ func appendVerdict(out []byte, line int, c *token.Claims, err error) ([]byte, in
 		}
 		if ok {
 			out = append(append(append(out, `,"`...), name...), `":`...)
-			out = append(out, printable(text)...)
+			out = append(out, token.Printable(text)...)
 		}
 	}
 	return append(out, "}\n"...), exitOK
-}
-
-// printable is token.Printable, quick for what needs no look at its runes.
-func printable(text string) string {
-	for i := range len(text) {
-		if text[i] < ' ' || text[i] >= 0x7f {
-			return token.Printable(text)
-		}
-	}
-	return text
 }

@@ -51,6 +51,14 @@ func TestNamesAndPasswordsOfNewUsersAreChecked(t *testing.T) {
 	}
 }
 
+func TestAUserOfATenantThatIsNotThereIsRefused(t *testing.T) {
+	w := newWorld(t)
+	err := w.issuer.AddUser(t.Context(), store.User{Tenant: "nowhere", Name: "marco"}, token.NewPassword("s3cre7"))
+	if err == nil || err.Error() != `there is no tenant "nowhere"` {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestAPasswordCanBeChangedWithoutVoidingTokens(t *testing.T) {
 	w := newWorld(t)
 	w.addUser("marco")

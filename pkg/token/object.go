@@ -173,7 +173,11 @@ func (o *Object) JSON() string {
 // control and direction-changing characters.
 func Printable(s string) string {
 	unsafe := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) }
-	if !strings.ContainsFunc(s, unsafe) {
+	plain := true // most text is ASCII
+	for i := 0; i < len(s) && plain; i++ {
+		plain = s[i] >= ' ' && s[i] < 0x7f
+	}
+	if plain || !strings.ContainsFunc(s, unsafe) {
 		return s
 	}
 	var b strings.Builder

@@ -29,14 +29,3 @@ type Set struct {
 	ExpiresAt    time.Time
 	ExpiresIn    int64 // seconds from the answer; 0 when the service does not say
 }
-
-// Login describes one login that the service holds: who, since when, how long.
-type Login struct {
-	ID        string // the public accessor, safe to show and to revoke by
-	Subject   string
-	Client    string // the application it was made through; empty: none
-	Scope     string
-	CreatedAt time.Time
-	LastUsed  time.Time
-	ExpiresAt time.Time // zero: without end
-}
