@@ -68,6 +68,10 @@ type Session struct {
 	Scope      string
 	Device     string // what the client called itself
 	Counter    int64  // of the refresh token that is good now, from 0
+	Grant      string // the OAuth 2.0 grant_type that made it; empty at other doors
+	Audience   string // whom its access tokens are for, space-separated; empty: the door's own
+	Bound      string // RFC 7638 thumbprint of the key its refresh tokens are bound to; empty: none
+	AuthAt     int64  // when the subject proved who it is (auth_time); 0: with CreatedAt
 	CreatedAt  int64
 	RotatedAt  int64 // last refresh; 0: none yet
 	LastUsedAt int64 // what IdleTTL counts from; the login is the first use
@@ -77,11 +81,70 @@ type Session struct {
 	RevokedAt  int64
 }
 
+// Application is a program that asks for tokens, a client in the words of RFC
+// 6749 section 2. Key: Tenant and ID. It shares the names of its tenant with the
+// users: neither can be made where the other has the name, since both stand in
+// the sub of tokens. Lists are kept in the order given, none reads as nil.
+type Application struct {
+	Tenant       string
+	ID           string   // client_id
+	Name         string   // what people read
+	SecretMAC    []byte   // keyed hash of its client_secret; empty: it has none
+	AuthMethod   string   // token_endpoint_auth_method (RFC 7591 section 2); empty: its secret, in the header or the body
+	Grants       []string // grant_type values
+	RedirectURIs []string
+	Scopes       []string
+	Audiences    []string // resources it may ask tokens for (RFC 8707)
+	JWKS         string   // public keys of private_key_jwt, a JWK set; empty: none
+	Introspect   bool     // may introspect every token of its tenant
+	SkipConsent  bool     // belongs to the house: nobody is asked to consent
+	CreatedAt    int64
+	UpdatedAt    int64
+}
+
+// Kinds of Ticket.
+const (
+	TicketCode   = "code"   // an authorization code (RFC 6749 section 4.1)
+	TicketDevice = "device" // a device code (RFC 8628)
+)
+
+// States of a Ticket.
+const (
+	TicketPending  = "pending"  // nobody has decided yet
+	TicketApproved = "approved" // to be traded
+	TicketDenied   = "denied"
+	TicketUsed     = "used" // traded; a second use ends the login that the first one gave
+)
+
+// Ticket is what is traded once for a login: an authorization code or a device
+// code. It holds what was asked for and who allowed it, never the code itself.
+type Ticket struct {
+	ID          ID // random
+	Kind        string
+	Tenant      string
+	Client      string
+	UserCode    string // of a device code: what the person types, unique; else empty
+	Scope       string
+	Audience    string
+	RedirectURI string // of a code: as it was sent; empty when it was not
+	Challenge   string // of a code: code_challenge, S256
+	Nonce       string // of a code, for the id_token
+	Bound       string // thumbprint of the key that the code is bound to (RFC 9449 section 10)
+	State       string
+	Subject     string // who allowed it
+	AuthAt      int64  // when the subject proved who it is
+	Session     ID     // of the login that it is traded for
+	CreatedAt   int64
+	ExpiresAt   int64 // from then on it cannot be decided or traded
+	KeepUntil   int64 // from then on Purge may remove it
+}
+
 // Kinds of Revocation.
 const (
 	RevokeToken   = "token"   // Key: the token's identity, 16 bytes
 	RevokeSession = "session" // Key: the session's ID, 16 bytes
 	RevokeSubject = "subject" // Key: SubjectKey(tenant, user); all issued until At
+	RevokeClient  = "client"  // Key: SubjectKey(tenant, application); all issued until At
 	RevokeTenant  = "tenant"  // Key: the tenant; all issued until At
 	RevokeAll     = "all"     // Key: empty; all issued until At
 	// ChangeKeys is no revocation: it tells followers that the signing keys
@@ -99,12 +162,12 @@ type Revocation struct {
 	Until int64  // when the last token it can concern is over; 0: unknown, keep
 }
 
-// SubjectKey is the Key of a RevokeSubject.
+// SubjectKey is the Key of a RevokeSubject and of a RevokeClient.
 func SubjectKey(tenant, user string) string { return tenant + "\x00" + user }
 
 // States of a Key.
 const (
-	KeyActive   = "active"   // signs and verifies
+	KeyActive   = "active"   // signs from NotBefore on, and verifies
 	KeyRetiring = "retiring" // verifies until NotAfter
 )
 
@@ -117,6 +180,7 @@ type Key struct {
 	Algorithm string // JWA name, "HS256"
 	State     string
 	CreatedAt int64
+	NotBefore int64 // when it begins to sign; published before
 	NotAfter  int64 // of a retiring key: when its last token is over
 	Sealed    []byte
 }
@@ -125,7 +189,8 @@ type Key struct {
 type Command interface{ command() }
 
 type (
-	// CreateUser adds a user: ErrExists when there is one.
+	// CreateUser adds a user: ErrExists when there is one, or an application of
+	// that ID in the tenant.
 	CreateUser struct{ User User }
 	// UpdateUser replaces a user: ErrNotFound when there is none. CreatedAt
 	// stays as it is.
@@ -137,6 +202,44 @@ type (
 	}
 	// DeleteUser removes a user: ErrNotFound when there is none.
 	DeleteUser struct{ Tenant, Name string }
+	// CreateApplication adds an application: ErrExists when its ID is taken, or a
+	// user of the tenant has it for a name.
+	CreateApplication struct{ Application Application }
+	// UpdateApplication replaces an application: ErrNotFound when there is none,
+	// ErrConflict when its UpdatedAt is not Read. CreatedAt stays as it is.
+	UpdateApplication struct {
+		Application Application
+		Read        int64
+	}
+	// DeleteApplication removes an application: ErrNotFound when there is none.
+	DeleteApplication struct{ Tenant, ID string }
+	// CreateTicket adds a ticket: ErrExists when its ID or its UserCode (unless
+	// empty) is taken.
+	CreateTicket struct{ Ticket Ticket }
+	// DecideTicket moves a ticket from TicketPending to State and sets Subject,
+	// Scope and AuthAt, if at the instant At it is pending and ExpiresAt is still to
+	// come: else ErrConflict. ErrNotFound when there is no such ticket.
+	DecideTicket struct {
+		ID             ID
+		State          string
+		Subject, Scope string
+		AuthAt         int64
+		At             int64
+	}
+	// UseTicket moves a ticket from TicketApproved to TicketUsed, if at the instant
+	// At it is approved and ExpiresAt is still to come: else ErrConflict.
+	// ErrNotFound when there is no such ticket.
+	UseTicket struct {
+		ID ID
+		At int64
+	}
+	// Once remembers a value until an instant, such as the jti of a proof that
+	// must not be used twice: ErrExists when it is remembered already and Purge has
+	// not removed it.
+	Once struct {
+		Value string // raw bytes
+		Until int64
+	}
 	// Revoke records a fact; the store gives it its Seq. A fact of the same
 	// Kind and Key is merged: the later At and the later Until hold (0, unknown,
 	// is later than any), under a new Seq when either moved; an equal or weaker
@@ -154,39 +257,46 @@ type (
 		From int64
 		At   int64
 	}
-	// RevokeSessions sets RevokedAt on the session ID, or, where ID is zero, on
-	// all of Subject's in Tenant. What is revoked already keeps its instant, and
-	// none is no error.
+	// RevokeSessions sets RevokedAt on the session ID; where ID is zero, on all in
+	// Tenant of Subject; where that is empty too, on all in Tenant of Client. What
+	// is revoked already keeps its instant, and none is no error.
 	RevokeSessions struct {
-		ID              ID
-		Tenant, Subject string
-		At              int64
+		ID                      ID
+		Tenant, Subject, Client string
+		At                      int64
 	}
 	// PutKey adds or replaces a key.
 	PutKey struct{ Key Key }
 	// DeleteKey removes a key: ErrNotFound when there is none.
 	DeleteKey struct{ ID string }
-	// Purge removes what no token can ask for any more: revocations with Until
-	// and sessions with ExpiresAt or RevokedAt before Before, those that ended
-	// first first, at most Limit of each. A follower needs no word of it.
+	// Purge removes what no token can ask for any more: revocations with Until,
+	// sessions with ExpiresAt or RevokedAt, tickets with KeepUntil and values with
+	// Until before Before, those that ended first first, at most Limit of each. A follower needs no word of it.
 	Purge struct {
 		Before int64
 		Limit  int
-		// Removed, unless nil, is told how many facts and sessions went.
+		// Removed, unless nil, is told how many records went.
 		Removed *int64
 	}
 )
 
-func (CreateUser) command()     {}
-func (UpdateUser) command()     {}
-func (DeleteUser) command()     {}
-func (Revoke) command()         {}
-func (CreateSession) command()  {}
-func (RotateSession) command()  {}
-func (RevokeSessions) command() {}
-func (PutKey) command()         {}
-func (DeleteKey) command()      {}
-func (Purge) command()          {}
+func (CreateUser) command()        {}
+func (UpdateUser) command()        {}
+func (DeleteUser) command()        {}
+func (CreateApplication) command() {}
+func (UpdateApplication) command() {}
+func (DeleteApplication) command() {}
+func (CreateTicket) command()      {}
+func (DecideTicket) command()      {}
+func (UseTicket) command()         {}
+func (Once) command()              {}
+func (Revoke) command()            {}
+func (CreateSession) command()     {}
+func (RotateSession) command()     {}
+func (RevokeSessions) command()    {}
+func (PutKey) command()            {}
+func (DeleteKey) command()         {}
+func (Purge) command()             {}
 
 // Writer changes the store.
 type Writer interface {
@@ -210,6 +320,23 @@ type Users interface {
 	// ListUsers returns up to limit users of a tenant whose names come after
 	// `after`, by name.
 	ListUsers(ctx context.Context, tenant, after string, limit int) ([]User, error)
+}
+
+// Applications reads applications.
+type Applications interface {
+	// Application returns one application: ErrNotFound when there is none.
+	Application(ctx context.Context, tenant, id string) (Application, error)
+	// ListApplications returns up to limit applications of a tenant whose IDs
+	// come after `after`, by ID.
+	ListApplications(ctx context.Context, tenant, after string, limit int) ([]Application, error)
+}
+
+// Tickets reads tickets.
+type Tickets interface {
+	// Ticket returns one ticket, whatever its state: ErrNotFound when there is none.
+	Ticket(ctx context.Context, id ID) (Ticket, error)
+	// TicketByUserCode is Ticket by what a person typed.
+	TicketByUserCode(ctx context.Context, userCode string) (Ticket, error)
 }
 
 // Sessions reads sessions.
@@ -240,6 +367,8 @@ type Keys interface {
 type Store interface {
 	Writer
 	Users
+	Applications
+	Tickets
 	Sessions
 	Revocations
 	Keys

@@ -1,8 +1,6 @@
 package memory
 
 import (
-	"bytes"
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -69,7 +67,21 @@ func (c *change) command(command store.Command) error {
 	case store.UpdateUser:
 		return c.updateUser(copyUser(v.User), v.Read)
 	case store.DeleteUser:
-		return c.deleteUser(userKey{v.Tenant, v.Name})
+		return c.deleteUser(nameKey{v.Tenant, v.Name})
+	case store.CreateApplication:
+		return c.createApplication(copyApplication(v.Application))
+	case store.UpdateApplication:
+		return c.updateApplication(copyApplication(v.Application), v.Read)
+	case store.DeleteApplication:
+		return c.deleteApplication(nameKey{v.Tenant, v.ID})
+	case store.CreateTicket:
+		return c.createTicket(v.Ticket)
+	case store.DecideTicket:
+		return c.decideTicket(v)
+	case store.UseTicket:
+		return c.useTicket(v)
+	case store.Once:
+		return c.rememberOnce(v)
 	case store.Revoke:
 		c.revoke(v.Revocation)
 	case store.CreateSession:
@@ -91,16 +103,23 @@ func (c *change) command(command store.Command) error {
 }
 
 func (c *change) createUser(u store.User) error {
-	key := userKey{u.Tenant, u.Name}
-	if _, taken := c.users[key]; taken {
+	key := nameKey{u.Tenant, u.Name}
+	if c.named(key) {
 		return fmt.Errorf("user %s: %w", u.Name, store.ErrExists)
 	}
 	set(c, c.users, key, u)
 	return nil
 }
 
+// named tells whether a user or an application has the name.
+func (c *change) named(key nameKey) bool {
+	_, user := c.users[key]
+	_, application := c.applications[key]
+	return user || application
+}
+
 func (c *change) updateUser(u store.User, read int64) error {
-	key := userKey{u.Tenant, u.Name}
+	key := nameKey{u.Tenant, u.Name}
 	before, ok := c.users[key]
 	if !ok {
 		return known(ok, "user "+u.Name)
@@ -113,7 +132,7 @@ func (c *change) updateUser(u store.User, read int64) error {
 	return nil
 }
 
-func (c *change) deleteUser(key userKey) error {
+func (c *change) deleteUser(key nameKey) error {
 	_, ok := c.users[key]
 	drop(c, c.users, key)
 	return known(ok, "user "+key.name)
@@ -179,74 +198,21 @@ func (c *change) rotateSession(v store.RotateSession) error {
 
 func (c *change) revokeSessions(v store.RevokeSessions) {
 	for id, s := range c.sessions {
-		concerned := id == v.ID
-		if v.ID == (store.ID{}) {
-			concerned = s.Tenant == v.Tenant && s.Subject == v.Subject
-		}
-		if concerned && s.RevokedAt == 0 {
+		if concerns(v, s) && s.RevokedAt == 0 {
 			s.RevokedAt = v.At
 			set(c, c.sessions, id, s)
 		}
 	}
 }
 
-func (c *change) purge(v store.Purge) {
-	var facts []store.Revocation
-	for _, r := range c.facts {
-		if r.Until != 0 && r.Until < v.Before {
-			facts = append(facts, r)
-		}
+// concerns tells whether a session is among those to revoke. One made without
+// an application is of none, not of that without a name.
+func concerns(v store.RevokeSessions, s store.Session) bool {
+	switch {
+	case v.ID != store.ID{}:
+		return s.ID == v.ID
+	case v.Subject != "":
+		return s.Tenant == v.Tenant && s.Subject == v.Subject
 	}
-	facts = page(facts, v.Limit, func(a, b store.Revocation) int {
-		return cmp.Or(cmp.Compare(a.Until, b.Until), cmp.Compare(a.Seq, b.Seq))
-	})
-	for _, r := range facts {
-		drop(c, c.facts, factKey{r.Kind, r.Key})
-	}
-	removed := len(facts) + c.purgeSessions(v)
-	if v.Removed != nil {
-		*v.Removed = int64(removed)
-	}
-	c.compact()
-}
-
-func (c *change) purgeSessions(v store.Purge) int {
-	var over []store.Session
-	for _, s := range c.sessions {
-		if end := ended(s); end != 0 && end < v.Before {
-			over = append(over, s)
-		}
-	}
-	over = page(over, v.Limit, func(a, b store.Session) int {
-		return cmp.Or(cmp.Compare(ended(a), ended(b)), bytes.Compare(a.ID[:], b.ID[:]))
-	})
-	for _, s := range over {
-		drop(c, c.sessions, s.ID)
-		drop(c, c.accessor, s.Accessor)
-	}
-	return len(over)
-}
-
-// ended is the end of a session as far as it is known, 0 when it is not.
-func ended(s store.Session) int64 {
-	if s.RevokedAt == 0 || s.ExpiresAt == 0 {
-		return s.RevokedAt + s.ExpiresAt
-	}
-	return min(s.RevokedAt, s.ExpiresAt)
-}
-
-// compact drops the void part of the log when it is the larger one. The log it
-// leaves is another one, so that takeBack finds the old one as it was.
-func (c *change) compact() {
-	if len(c.log) < 2*len(c.facts)+64 {
-		return
-	}
-	before := c.log
-	c.undo = append(c.undo, func() { c.log = before })
-	c.log = make([]store.Revocation, 0, len(c.facts))
-	for _, r := range before {
-		if c.facts[factKey{r.Kind, r.Key}].Seq == r.Seq {
-			c.log = append(c.log, r)
-		}
-	}
+	return v.Client != "" && s.Tenant == v.Tenant && s.Client == v.Client
 }

@@ -17,30 +17,38 @@ import (
 
 // Store is a store in memory. It is safe for concurrent use.
 type Store struct {
-	mu       sync.RWMutex
-	closed   bool
-	users    map[userKey]store.User
-	sessions map[store.ID]store.Session
-	accessor map[string]store.ID
-	keys     map[string]store.Key
-	facts    map[factKey]store.Revocation
-	log      []store.Revocation // by Seq; void where facts knows a later one, or none
-	seq      int64
+	mu           sync.RWMutex
+	closed       bool
+	users        map[nameKey]store.User
+	applications map[nameKey]store.Application
+	tickets      map[store.ID]store.Ticket
+	userCodes    map[string]store.ID // of tickets that have one
+	once         map[string]int64    // until when, by value
+	sessions     map[store.ID]store.Session
+	accessor     map[string]store.ID
+	keys         map[string]store.Key
+	facts        map[factKey]store.Revocation
+	log          []store.Revocation // by Seq; void where facts knows a later one, or none
+	seq          int64
 }
 
 type (
-	userKey struct{ tenant, name string }
+	nameKey struct{ tenant, name string }
 	factKey struct{ kind, key string }
 )
 
 // New makes an empty store.
 func New() *Store {
 	return &Store{
-		users:    map[userKey]store.User{},
-		sessions: map[store.ID]store.Session{},
-		accessor: map[string]store.ID{},
-		keys:     map[string]store.Key{},
-		facts:    map[factKey]store.Revocation{},
+		users:        map[nameKey]store.User{},
+		applications: map[nameKey]store.Application{},
+		tickets:      map[store.ID]store.Ticket{},
+		userCodes:    map[string]store.ID{},
+		once:         map[string]int64{},
+		sessions:     map[store.ID]store.Session{},
+		accessor:     map[string]store.ID{},
+		keys:         map[string]store.Key{},
+		facts:        map[factKey]store.Revocation{},
 	}
 }
 
@@ -63,7 +71,7 @@ func (s *Store) Close() error {
 // User is store.Users.
 func (s *Store) User(ctx context.Context, tenant, name string) (u store.User, err error) {
 	err = s.read(ctx, func() error {
-		found, ok := s.users[userKey{tenant, name}]
+		found, ok := s.users[nameKey{tenant, name}]
 		u = copyUser(found)
 		return known(ok, "user "+name)
 	})

@@ -1,7 +1,6 @@
 package sqlite
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -18,6 +17,21 @@ func (w *writer) command(command store.Command) error {
 	case store.DeleteUser:
 		return w.must(store.ErrNotFound, "user", c.Name,
 			"DELETE FROM users WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
+	case store.CreateApplication:
+		return w.createApplication(c.Application)
+	case store.UpdateApplication:
+		return w.updateApplication(c)
+	case store.DeleteApplication:
+		return w.must(store.ErrNotFound, "application", c.ID,
+			"DELETE FROM applications WHERE tenant = ? AND id = ?", c.Tenant, c.ID)
+	case store.CreateTicket:
+		return w.createTicket(&c.Ticket)
+	case store.DecideTicket:
+		return w.decideTicket(c)
+	case store.UseTicket:
+		return w.useTicket(c)
+	case store.Once:
+		return w.once(c)
 	case store.Revoke:
 		return w.revoke(c.Revocation)
 	case store.CreateSession:
@@ -38,18 +52,17 @@ func (w *writer) command(command store.Command) error {
 }
 
 func (w *writer) createUser(u store.User) error {
-	const query = `INSERT INTO users
-		(tenant, name, password_hash, roles, disabled, created_at, updated_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	const query = `INSERT INTO users (` + userColumns + `) SELECT ?, ?, ?, ?, ?, ?, ?
+		WHERE NOT EXISTS (SELECT 1 FROM applications WHERE tenant = ? AND id = ?) ON CONFLICT DO NOTHING`
 	return w.must(store.ErrExists, "user", u.Name, query,
-		u.Tenant, u.Name, u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.CreatedAt, u.UpdatedAt)
+		u.Tenant, u.Name, u.PasswordHash, encodeList(u.Roles), u.Disabled, u.CreatedAt, u.UpdatedAt, u.Tenant, u.Name)
 }
 
 func (w *writer) updateUser(c store.UpdateUser) error {
 	const query = `UPDATE users SET password_hash = ?, roles = ?, disabled = ?, updated_at = ?
 		WHERE tenant = ? AND name = ? AND updated_at = ?`
 	u := c.User
-	rows, err := w.exec(query, u.PasswordHash, encodeRoles(u.Roles), u.Disabled, u.UpdatedAt, u.Tenant, u.Name, c.Read)
+	rows, err := w.exec(query, u.PasswordHash, encodeList(u.Roles), u.Disabled, u.UpdatedAt, u.Tenant, u.Name, c.Read)
 	if err != nil || rows > 0 {
 		return err
 	}
@@ -66,11 +79,6 @@ func (w *writer) conflict(what string, found bool, err error) error {
 		return fmt.Errorf("%s: %w", what, store.ErrConflict)
 	}
 	return fmt.Errorf("%s: %w", what, store.ErrNotFound)
-}
-
-func encodeRoles(roles []string) string {
-	text, _ := json.Marshal(append([]string{}, roles...)) // strings cannot fail
-	return string(text)
 }
 
 // revoke adds a fact or merges it. The first statement is enough for all but
@@ -93,9 +101,10 @@ func (w *writer) revoke(r store.Revocation) error {
 
 func (w *writer) createSession(s *store.Session) error {
 	const query = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	return w.must(store.ErrExists, "session", s.Accessor, query,
 		s.ID[:], s.Accessor, s.Tenant, s.Subject, s.Client, s.Door, s.Scope, s.Device, s.Counter,
+		s.Grant, s.Audience, s.Bound, s.AuthAt,
 		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt)
 }
 
@@ -114,21 +123,24 @@ func (w *writer) rotateSession(c store.RotateSession) error {
 	return w.conflict("session", found, err)
 }
 
-func (w *writer) revokeSessions(c store.RevokeSessions) error {
-	if c.ID != (store.ID{}) {
-		_, err := w.exec("UPDATE sessions SET revoked_at = ? WHERE id = ? AND revoked_at = 0", c.At, c.ID[:])
-		return err
+func (w *writer) revokeSessions(c store.RevokeSessions) (err error) {
+	const set = "UPDATE sessions SET revoked_at = ? WHERE revoked_at = 0 AND "
+	switch {
+	case c.ID != store.ID{}:
+		_, err = w.exec(set+"id = ?", c.At, c.ID[:])
+	case c.Subject != "":
+		_, err = w.exec(set+"tenant = ? AND subject = ?", c.At, c.Tenant, c.Subject)
+	default:
+		// A session made without an application is of none, not of that without
+		// a name.
+		_, err = w.exec(set+"tenant = ? AND client = ? AND client <> ''", c.At, c.Tenant, c.Client)
 	}
-	const query = `UPDATE sessions SET revoked_at = ?
-		WHERE tenant = ? AND subject = ? AND revoked_at = 0`
-	_, err := w.exec(query, c.At, c.Tenant, c.Subject)
 	return err
 }
 
 func (w *writer) putKey(k store.Key) error {
-	const query = `INSERT OR REPLACE INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err := w.exec(query, k.ID, k.Tenant, k.Door, k.Algorithm, k.State, k.CreatedAt, k.NotAfter,
-		append([]byte{}, k.Sealed...)) // nil would be NULL
+	const query = `INSERT OR REPLACE INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
+	_, err := w.exec(query, k.ID, k.Tenant, k.Door, k.Algorithm, k.State, k.CreatedAt, k.NotBefore, k.NotAfter, blob(k.Sealed))
 	return err
 }
 
@@ -137,8 +149,12 @@ func (w *writer) purge(c store.Purge) error {
 		WHERE until <> 0 AND until < ? ORDER BY until, seq LIMIT ?)`
 	const sessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
 		WHERE ended_at <> 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)`
+	const tickets = `DELETE FROM tickets WHERE id IN (SELECT id FROM tickets
+		WHERE keep_until <> 0 AND keep_until < ? ORDER BY keep_until, id LIMIT ?)`
+	const once = `DELETE FROM once WHERE value IN (SELECT value FROM once
+		WHERE until <> 0 AND until < ? ORDER BY until, value LIMIT ?)`
 	removed := int64(0)
-	for _, query := range []string{facts, sessions} {
+	for _, query := range []string{facts, sessions, tickets, once} {
 		rows, err := w.exec(query, c.Before, max(c.Limit, 0))
 		if err != nil {
 			return err

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -13,8 +12,9 @@ import (
 const (
 	userColumns    = "tenant, name, password_hash, roles, disabled, created_at, updated_at"
 	sessionColumns = `id, accessor, tenant, subject, client, door, scope, device, counter,
+		grant_type, audience, bound, auth_at,
 		created_at, rotated_at, last_used_at, idle_ttl, access_ttl, expires_at, revoked_at`
-	keyColumns = "id, tenant, door, algorithm, state, created_at, not_after, sealed"
+	keyColumns = "id, tenant, door, algorithm, state, created_at, not_before, not_after, sealed"
 )
 
 // User is store.Users.
@@ -111,11 +111,8 @@ func scanUser(row *sql.Rows) (u store.User, err error) {
 	if err != nil {
 		return u, err
 	}
-	if err := json.Unmarshal([]byte(roles), &u.Roles); err != nil {
+	if u.Roles, err = decodeList(roles); err != nil {
 		return u, fmt.Errorf("roles of user %s: %w", u.Name, err)
-	}
-	if len(u.Roles) == 0 {
-		u.Roles = nil
 	}
 	return u, nil
 }
@@ -123,6 +120,7 @@ func scanUser(row *sql.Rows) (u store.User, err error) {
 func scanSession(row *sql.Rows) (s store.Session, err error) {
 	var id sql.RawBytes
 	err = row.Scan(&id, &s.Accessor, &s.Tenant, &s.Subject, &s.Client, &s.Door, &s.Scope, &s.Device, &s.Counter,
+		&s.Grant, &s.Audience, &s.Bound, &s.AuthAt,
 		&s.CreatedAt, &s.RotatedAt, &s.LastUsedAt, &s.IdleTTL, &s.AccessTTL, &s.ExpiresAt, &s.RevokedAt)
 	copy(s.ID[:], id)
 	return s, err
@@ -136,6 +134,6 @@ func scanRevocation(row *sql.Rows) (r store.Revocation, err error) {
 }
 
 func scanKey(row *sql.Rows) (k store.Key, err error) {
-	err = row.Scan(&k.ID, &k.Tenant, &k.Door, &k.Algorithm, &k.State, &k.CreatedAt, &k.NotAfter, &k.Sealed)
+	err = row.Scan(&k.ID, &k.Tenant, &k.Door, &k.Algorithm, &k.State, &k.CreatedAt, &k.NotBefore, &k.NotAfter, &k.Sealed)
 	return k, err
 }

@@ -16,7 +16,9 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 			}
 			for _, step := range plan(t, s, query) {
 				scan := strings.HasPrefix(step, "SCAN") && step != "SCAN CONSTANT ROW"
-				if scan || strings.Contains(step, "TEMP B-TREE FOR ORDER") {
+				// A tenant is no index: it may hold all the rows there are.
+				tenant := strings.HasSuffix(step, "(tenant=?)")
+				if scan || tenant || strings.Contains(step, "TEMP B-TREE FOR ORDER") {
 					t.Errorf("%s\n%s", step, query)
 				}
 			}
@@ -29,6 +31,10 @@ func recordQueries(t *testing.T, s *Store) *statements {
 	ctx := t.Context()
 	_, _ = s.User(ctx, "", "")
 	_, _ = s.ListUsers(ctx, "", "", 1)
+	_, _ = s.Application(ctx, "", "")
+	_, _ = s.ListApplications(ctx, "", "", 1)
+	_, _ = s.Ticket(ctx, store.ID{})
+	_, _ = s.TicketByUserCode(ctx, "")
 	_, _ = s.Session(ctx, store.ID{})
 	_, _ = s.SessionByAccessor(ctx, "")
 	_, _ = s.ListSessions(ctx, "", "", "", 1)
@@ -37,10 +43,18 @@ func recordQueries(t *testing.T, s *Store) *statements {
 		store.CreateUser{},
 		store.UpdateUser{},
 		store.DeleteUser{},
+		store.CreateApplication{Application: store.Application{ID: "a"}},
+		store.UpdateApplication{},
+		store.DeleteApplication{},
+		store.CreateTicket{},
+		store.DecideTicket{ID: store.ID{1}},
+		store.UseTicket{ID: store.ID{1}},
+		store.Once{},
 		revocation("k"), revocation("k"),
 		store.CreateSession{},
 		store.RotateSession{ID: store.ID{1}},
 		store.RevokeSessions{},
+		store.RevokeSessions{Subject: "s"},
 		store.RevokeSessions{ID: store.ID{1}},
 		store.PutKey{},
 		store.DeleteKey{},

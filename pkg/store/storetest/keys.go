@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -29,7 +30,7 @@ func keyChecks() []check {
 func listedKeys(t *testing.T, s store.Store) {
 	same(t, 0, len(must(s.Keys(t.Context()))(t)))
 	want := []store.Key{aKey("c", math.MaxInt64), aKey("a", 5), aKey("b", 5), {ID: "bare", CreatedAt: 4}, aKey("d", -3)}
-	want[0].NotAfter = math.MaxInt64
+	want[0].NotAfter, want[1].NotBefore, want[2].NotBefore = math.MaxInt64, math.MaxInt64, math.MinInt64
 	want[1].Sealed = make([]byte, 5000)
 	for _, i := range []int{2, 0, 4, 1, 3} {
 		apply(t, s, store.PutKey{Key: want[i]})
@@ -41,12 +42,19 @@ func purgeChecks() []check {
 	return []check{
 		{"a purge removes facts that are over, and no other", purgedFacts},
 		{"a purge removes sessions that ended, and no other", purgedSessions},
+		{"a purge removes tickets that need not be kept, and no other", purgedTickets},
+		{"a purge leaves users, applications and keys alone", func(t *testing.T, s store.Store) {
+			apply(t, s, store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")}, store.PutKey{Key: aKey("kid", 1)})
+			before := dump(t, s)
+			apply(t, s, store.Purge{Before: math.MaxInt64, Limit: 100})
+			same(t, before, dump(t, s))
+		}},
 		{"a purge removes at most its limit of each, the first ended first", purgedLimit},
 		{"what was purged can come again", func(t *testing.T, s store.Store) {
-			session := aSession(1)
-			session.ExpiresAt = 5
+			session, ticket := aSession(1), aTicket(1)
+			session.ExpiresAt, ticket.KeepUntil = 5, 5
 			for range 2 {
-				apply(t, s, store.CreateSession{Session: session}, revoke("k", 1, 5))
+				apply(t, s, store.CreateSession{Session: session}, store.CreateTicket{Ticket: ticket}, once("value", 5), revoke("k", 1, 5))
 				apply(t, s, store.Purge{Before: 6, Limit: 10})
 				same(t, content{}, dump(t, s))
 			}
@@ -86,11 +94,35 @@ func purgedSessions(t *testing.T, s store.Store) {
 	same(t, []string{"accessor5", "accessor6", "accessor7", "accessor8"}, left)
 }
 
+func purgedTickets(t *testing.T, s store.Store) {
+	for i, end := range []struct{ expires, keep int64 }{
+		{5, 9}, {500, 9}, // over, be it ended or not
+		{5, 10}, {5, 11}, {5, 0}, // to be kept
+	} {
+		ticket := aTicket(byte(i + 1))
+		ticket.ExpiresAt, ticket.KeepUntil = end.expires, end.keep
+		apply(t, s, store.CreateTicket{Ticket: ticket})
+	}
+	var removed int64
+	apply(t, s, store.Purge{Before: 10, Limit: 100, Removed: &removed})
+	same(t, int64(2), removed)
+	for n := byte(1); n <= 5; n++ {
+		_, byID := s.Ticket(t.Context(), aTicket(n).ID)
+		_, byCode := s.TicketByUserCode(t.Context(), aTicket(n).UserCode)
+		for _, err := range []error{byID, byCode} {
+			if gone := errors.Is(err, store.ErrNotFound); gone != (n <= 2) || !gone && err != nil {
+				t.Errorf("ticket %d: %v", n, err)
+			}
+		}
+	}
+}
+
 func purgedLimit(t *testing.T, s store.Store) {
 	for i := range byte(6) {
-		session := aSession(i + 1)
-		session.ExpiresAt = int64(10 - i)
-		apply(t, s, store.CreateSession{Session: session}, revoke(fmt.Sprint(i), 1, int64(10-i)))
+		session, ticket, end := aSession(i+1), aTicket(i+1), int64(10-i)
+		session.ExpiresAt, ticket.KeepUntil = end, end
+		apply(t, s, store.CreateSession{Session: session}, store.CreateTicket{Ticket: ticket},
+			once(fmt.Sprint(i), end), revoke(fmt.Sprint(i), 1, end))
 	}
 	for _, limit := range []int{0, -1} {
 		var removed int64
@@ -100,12 +132,17 @@ func purgedLimit(t *testing.T, s store.Store) {
 	}
 	var removed int64
 	apply(t, s, store.Purge{Before: 100, Limit: 4, Removed: &removed})
-	same(t, int64(8), removed)
+	same(t, int64(16), removed)
 	left := dump(t, s)
 	same(t, 2, len(left.Sessions))
 	same(t, 2, len(left.Facts))
 	for i := range 2 {
 		same(t, fmt.Sprint(i), left.Facts[i].Key)
 		same(t, int64(10-i), left.Sessions[i].ExpiresAt)
+	}
+	for i := range byte(6) {
+		_, err := s.Ticket(t.Context(), aTicket(i+1).ID)
+		same(t, i < 2, err == nil)
+		same(t, i < 2, remembered(t, s, fmt.Sprint(i)))
 	}
 }

@@ -21,6 +21,13 @@ func sessionChecks() []check {
 		{"a revoked session is not rotated", revokedRotation},
 		{"of 64 rotations of one counter exactly one wins", racers},
 		{"revoking a subject's sessions reaches all of them and no other", revokedSubject},
+		{"revoking an application's sessions reaches all of them and no other", revokedClient},
+		{"a session of no application is revoked with none", func(t *testing.T, s store.Store) {
+			session := aSession(1)
+			session.Client = ""
+			apply(t, s, store.CreateSession{Session: session}, store.RevokeSessions{Tenant: "t", At: 50})
+			same(t, session, must(s.Session(t.Context(), session.ID))(t))
+		}},
 		{"the first revocation of a session stands", firstRevocation},
 		{"pages of sessions miss none and double none", sessionPages},
 	}
@@ -29,11 +36,12 @@ func sessionChecks() []check {
 func createdSession(t *testing.T, s store.Store) {
 	full := store.Session{
 		ID: store.ID{0, 1, 0xff, 15: 0}, Accessor: "x", Tenant: "T", Subject: "o'neil", Client: "c", Door: "tapis",
-		Scope: "s", Device: "it's \"mine\"", Counter: 7, CreatedAt: 1, RotatedAt: 2, LastUsedAt: 3,
+		Scope: "s", Device: "it's \"mine\"", Counter: 7, Grant: "authorization_code", Audience: "x", Bound: "b",
+		AuthAt: 8, CreatedAt: 1, RotatedAt: 2, LastUsedAt: 3,
 		IdleTTL: 31_536_000_000, AccessTTL: 31_536_000_000, ExpiresAt: 5, RevokedAt: 6,
 	}
 	extreme := store.Session{
-		ID: store.ID{1}, Accessor: "y", Counter: math.MaxInt64, CreatedAt: math.MaxInt64, RotatedAt: math.MinInt64,
+		ID: store.ID{1}, Accessor: "y", Counter: math.MaxInt64, AuthAt: math.MinInt64, CreatedAt: math.MaxInt64, RotatedAt: math.MinInt64,
 		LastUsedAt: math.MaxInt64, IdleTTL: math.MaxInt64, AccessTTL: math.MaxInt64, ExpiresAt: math.MaxInt64,
 	}
 	for _, session := range []store.Session{full, extreme, aSession(2)} {
@@ -126,23 +134,9 @@ func racers(t *testing.T, s store.Store) {
 	session := aSession(1)
 	apply(t, s, store.CreateSession{Session: session})
 	for round := range int64(20) {
-		answers := make(chan error)
-		for i := range int64(64) {
-			go func() {
-				answers <- s.Apply(context.Background(), store.RotateSession{ID: session.ID, From: round, At: 100 + i})
-			}()
-		}
-		winners := 0
-		for range 64 {
-			if err := <-answers; err == nil {
-				winners++
-			} else if !errors.Is(err, store.ErrConflict) {
-				t.Error(err)
-			}
-		}
-		if winners != 1 {
-			t.Fatalf("round %d: %d winners", round, winners)
-		}
+		same(t, 1, winners(t, store.ErrConflict, func(i int) error {
+			return s.Apply(context.Background(), store.RotateSession{ID: session.ID, From: round, At: 100 + int64(i)})
+		}))
 	}
 	same(t, int64(20), must(s.Session(t.Context(), session.ID))(t).Counter)
 }
@@ -166,6 +160,33 @@ func revokedSubject(t *testing.T, s store.Store) {
 	}
 	apply(t, s, store.RevokeSessions{Tenant: "t", Subject: "nobody", At: 50})
 	apply(t, s, store.RevokeSessions{ID: store.ID{99}, Tenant: "t", Subject: "bob", At: 50})
+	same(t, others[0], must(s.Session(t.Context(), others[0].ID))(t))
+}
+
+func revokedClient(t *testing.T, s store.Store) {
+	others := []store.Session{aSession(11), aSession(12), aSession(13), aSession(14), aSession(15)}
+	others[0].Client, others[1].Client, others[2].Client = "other", "Client", ""
+	others[3].Tenant, others[4].Tenant = "T", "tt"
+	for _, other := range others {
+		apply(t, s, store.CreateSession{Session: other})
+	}
+	var own []store.Session
+	for i, subject := range []string{"alice", "bob", "client", ""} {
+		own = append(own, aSession(byte(i+1)))
+		own[i].Subject = subject
+		apply(t, s, store.CreateSession{Session: own[i]})
+		own[i].RevokedAt = 50
+	}
+	earlier := aSession(9)
+	earlier.RevokedAt = 40
+	apply(t, s, store.CreateSession{Session: earlier}, store.RevokeSessions{Tenant: "t", Client: "client", At: 50})
+	for _, want := range append(append(own, others...), earlier) {
+		same(t, want, must(s.Session(t.Context(), want.ID))(t))
+	}
+	apply(t, s, store.RevokeSessions{Tenant: "t", Client: "nobody", At: 50})
+	// The narrower of two names holds.
+	apply(t, s, store.RevokeSessions{Tenant: "t", Subject: "nobody", Client: "other", At: 50})
+	apply(t, s, store.RevokeSessions{ID: store.ID{99}, Tenant: "t", Client: "other", At: 50})
 	same(t, others[0], must(s.Session(t.Context(), others[0].ID))(t))
 }
 

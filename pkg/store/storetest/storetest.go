@@ -28,7 +28,8 @@ type check struct {
 // must do no harm.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	groups := map[string][]check{
-		"apply": applyChecks(), "users": userChecks(), "sessions": sessionChecks(),
+		"apply": applyChecks(), "users": userChecks(), "applications": applicationChecks(),
+		"tickets": ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
 		"revocations": revocationChecks(), "keys": keyChecks(), "purge": purgeChecks(),
 	}
 	for group, checks := range groups {
@@ -73,23 +74,17 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 	}
 }
 
-// everything leaves at least one record of each kind.
-func everything() []store.Command {
-	session := aSession(1)
-	session.ExpiresAt = 9
-	return []store.Command{
-		store.CreateUser{User: aUser("alice")},
-		store.CreateSession{Session: session},
-		store.RotateSession{ID: session.ID, From: 0, At: 5},
-		revoke("one", 1, 7),
-		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: 3, Until: 8}},
-		store.PutKey{Key: aKey("kid", 1)},
-	}
-}
-
 func applyChecks() []check {
 	return []check{
 		{"commands that are not all possible change nothing", allOrNothing},
+		{"what a refused operation deleted is there again", func(t *testing.T, s store.Store) {
+			apply(t, s, everything()...)
+			before := dump(t, s)
+			refused(t, s, store.ErrNotFound,
+				store.DeleteUser{Tenant: "t", Name: "alice"}, store.DeleteApplication{Tenant: "t", ID: "app"}, store.DeleteKey{ID: "kid"},
+				store.Purge{Before: math.MaxInt64, Limit: 100}, store.DeleteKey{ID: "kid"})
+			same(t, before, dump(t, s))
+		}},
 		{"a refused operation leaves those beside it alone", refusedBeside},
 		{"an operation without commands is possible", func(t *testing.T, s store.Store) {
 			apply(t, s)
@@ -113,13 +108,28 @@ func allOrNothing(t *testing.T, s store.Store) {
 	}{
 		{store.CreateUser{User: aUser("alice")}, store.ErrExists},
 		{store.UpdateUser{User: aUser("nobody")}, store.ErrNotFound},
+		{store.CreateUser{User: aUser("app")}, store.ErrExists},
+		{store.CreateApplication{Application: anApplication("app")}, store.ErrExists},
+		{store.CreateApplication{Application: anApplication("alice")}, store.ErrExists},
+		{store.UpdateApplication{Application: anApplication("none")}, store.ErrNotFound},
+		{store.UpdateApplication{Application: anApplication("app"), Read: 77}, store.ErrConflict},
+		{store.DeleteApplication{Tenant: "t", ID: "none"}, store.ErrNotFound},
+		{store.CreateTicket{Ticket: aTicket(3)}, store.ErrExists},
+		{store.DecideTicket{ID: aTicket(9).ID}, store.ErrNotFound},
+		{approve(aTicket(3).ID, 5), store.ErrConflict},
+		{use(aTicket(2).ID, 5), store.ErrConflict},
+		{once("other", 5), store.ErrExists},
 		{store.RotateSession{ID: aSession(1).ID, From: 7}, store.ErrConflict},
 		{store.DeleteKey{ID: "none"}, store.ErrNotFound},
 	} {
-		changed := aUser("alice")
-		changed.Disabled = true
+		changed, other := aUser("alice"), anApplication("app")
+		changed.Disabled, other.Name = true, "Other"
 		refused(t, s, last.want,
 			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed, Read: aUser("bob").UpdatedAt},
+			store.CreateApplication{Application: anApplication("bare")},
+			store.UpdateApplication{Application: other, Read: other.UpdatedAt},
+			store.CreateTicket{Ticket: aTicket(2)}, approve(aTicket(2).ID, 5), use(aTicket(2).ID, 5),
+			approve(aTicket(1).ID, 5), once("other", 9),
 			revoke("one", 50, 70), revoke("two", 2, 0),
 			store.CreateSession{Session: aSession(2)},
 			store.RotateSession{ID: aSession(1).ID, From: 1, At: 6},
@@ -127,6 +137,8 @@ func allOrNothing(t *testing.T, s store.Store) {
 			store.PutKey{Key: aKey("kid", 99)},
 			store.Purge{Before: 9, Limit: 100},
 			store.DeleteUser{Tenant: "t", Name: "bob"},
+			store.DeleteApplication{Tenant: "t", ID: "bare"},
+			store.CreateUser{User: aUser("bare")}, store.CreateApplication{Application: anApplication("bob")},
 			last.command)
 		same(t, before, dump(t, s))
 	}
@@ -195,6 +207,10 @@ func attempts(ctx context.Context, s store.Store) map[string]error {
 	}
 	_, errs["User"] = s.User(ctx, "t", "alice")
 	_, errs["ListUsers"] = s.ListUsers(ctx, "t", "", 9)
+	_, errs["Application"] = s.Application(ctx, "t", "app")
+	_, errs["ListApplications"] = s.ListApplications(ctx, "t", "", 9)
+	_, errs["Ticket"] = s.Ticket(ctx, aTicket(1).ID)
+	_, errs["TicketByUserCode"] = s.TicketByUserCode(ctx, aTicket(1).UserCode)
 	_, errs["Session"] = s.Session(ctx, aSession(1).ID)
 	_, errs["SessionByAccessor"] = s.SessionByAccessor(ctx, aSession(1).Accessor)
 	_, errs["ListSessions"] = s.ListSessions(ctx, "t", "alice", "", 9)
@@ -233,59 +249,4 @@ func must[T any](value T, err error) func(testing.TB) T {
 		}
 		return value
 	}
-}
-
-// content is all that a store of these tests holds.
-type content struct {
-	Users    []store.User
-	Sessions []store.Session
-	Facts    []store.Revocation
-	Keys     []store.Key
-}
-
-func dump(t testing.TB, s store.Store) (c content) {
-	t.Helper()
-	for _, tenant := range tenants() {
-		c.Users = append(c.Users, must(s.ListUsers(t.Context(), tenant, "", 1000))(t)...)
-		for _, subject := range names() {
-			c.Sessions = append(c.Sessions, must(s.ListSessions(t.Context(), tenant, subject, "", 1000))(t)...)
-		}
-	}
-	c.Facts = facts(t, s, 0)
-	c.Keys = must(s.Keys(t.Context()))(t)
-	return c
-}
-
-func facts(t testing.TB, s store.Store, after int64) []store.Revocation {
-	t.Helper()
-	return must(s.Revocations(t.Context(), after, 1<<30))(t)
-}
-
-// tenants and names are what the records of these tests are called.
-func tenants() []string { return []string{"t", "T", store.DefaultTenant} }
-func names() []string   { return []string{"alice", "Alice", "bob", "o'neil"} }
-
-func aUser(name string) store.User {
-	return store.User{
-		Tenant: "t", Name: name, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
-		Roles: []string{store.RoleAdmin, store.RoleAuditor}, CreatedAt: 1, UpdatedAt: 2,
-	}
-}
-
-func aSession(n byte) store.Session {
-	return store.Session{
-		ID: store.ID{n, 15: n}, Accessor: fmt.Sprintf("accessor%d", n), Tenant: "t", Subject: "alice",
-		Client: "client", Door: "ats", Scope: "a b", Device: "laptop", CreatedAt: 1, LastUsedAt: 1, AccessTTL: 300,
-	}
-}
-
-func aKey(id string, created int64) store.Key {
-	return store.Key{
-		ID: id, Tenant: "t", Door: "ats", Algorithm: "HS256", State: store.KeyActive,
-		CreatedAt: created, NotAfter: 77, Sealed: []byte{0, 1, 0xff, 0},
-	}
-}
-
-func revoke(key string, at, until int64) store.Command {
-	return store.Revoke{Revocation: store.Revocation{Kind: store.RevokeToken, Key: key, At: at, Until: until}}
 }

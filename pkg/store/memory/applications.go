@@ -1,0 +1,69 @@
+package memory
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// Application is store.Applications.
+func (s *Store) Application(ctx context.Context, tenant, id string) (a store.Application, err error) {
+	err = s.read(ctx, func() error {
+		found, ok := s.applications[nameKey{tenant, id}]
+		a = copyApplication(found)
+		return known(ok, "application "+id)
+	})
+	return a, err
+}
+
+// ListApplications is store.Applications.
+func (s *Store) ListApplications(ctx context.Context, tenant, after string, limit int) (all []store.Application, err error) {
+	err = s.read(ctx, func() error {
+		for key, a := range s.applications {
+			if key.tenant == tenant && key.name > after {
+				all = append(all, copyApplication(a))
+			}
+		}
+		return nil
+	})
+	return page(all, limit, func(a, b store.Application) int { return cmp.Compare(a.ID, b.ID) }), err
+}
+
+func (c *change) createApplication(a store.Application) error {
+	key := nameKey{a.Tenant, a.ID}
+	if c.named(key) {
+		return fmt.Errorf("application %s: %w", a.ID, store.ErrExists)
+	}
+	set(c, c.applications, key, a)
+	return nil
+}
+
+func (c *change) updateApplication(a store.Application, read int64) error {
+	key := nameKey{a.Tenant, a.ID}
+	before, ok := c.applications[key]
+	if !ok {
+		return known(ok, "application "+a.ID)
+	}
+	if before.UpdatedAt != read {
+		return fmt.Errorf("application %s: %w", a.ID, store.ErrConflict)
+	}
+	a.CreatedAt = before.CreatedAt
+	set(c, c.applications, key, a)
+	return nil
+}
+
+func (c *change) deleteApplication(key nameKey) error {
+	_, ok := c.applications[key]
+	drop(c, c.applications, key)
+	return known(ok, "application "+key.name)
+}
+
+func copyApplication(a store.Application) store.Application {
+	a.SecretMAC = append([]byte(nil), a.SecretMAC...)
+	for _, all := range []*[]string{&a.Grants, &a.RedirectURIs, &a.Scopes, &a.Audiences} {
+		*all = append([]string(nil), *all...)
+	}
+	return a
+}

@@ -1,0 +1,20 @@
+package sqlite
+
+import "encoding/json"
+
+// encodeList is how a list is kept: a JSON array.
+func encodeList(list []string) string {
+	text, _ := json.Marshal(append([]string{}, list...)) // strings cannot fail
+	return string(text)
+}
+
+// decodeList reads it back; none is nil.
+func decodeList(text string) (list []string, err error) {
+	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) == 0 {
+		return nil, err
+	}
+	return list, nil
+}
+
+// blob is how bytes are kept: nil would be NULL.
+func blob(b []byte) []byte { return append([]byte{}, b...) }

@@ -1,0 +1,160 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+// content is all that a store of these tests holds.
+type content struct {
+	Users        []store.User
+	Applications []store.Application
+	Tickets      []store.Ticket
+	UserCodes    []store.Ticket // the tickets, by what a person typed
+	Once         []string
+	Sessions     []store.Session
+	Facts        []store.Revocation
+	Keys         []store.Key
+}
+
+func dump(t testing.TB, s store.Store) (c content) {
+	t.Helper()
+	for _, tenant := range tenants() {
+		c.Users = append(c.Users, must(s.ListUsers(t.Context(), tenant, "", 1000))(t)...)
+		c.Applications = append(c.Applications, must(s.ListApplications(t.Context(), tenant, "", 1000))(t)...)
+		for _, subject := range names() {
+			c.Sessions = append(c.Sessions, must(s.ListSessions(t.Context(), tenant, subject, "", 1000))(t)...)
+		}
+	}
+	for _, id := range ticketIDs() {
+		c.Tickets = append(c.Tickets, found(s.Ticket(t.Context(), id))(t)...)
+	}
+	for _, code := range userCodes() {
+		c.UserCodes = append(c.UserCodes, found(s.TicketByUserCode(t.Context(), code))(t)...)
+	}
+	for _, value := range values() {
+		if remembered(t, s, value) {
+			c.Once = append(c.Once, value)
+		}
+	}
+	c.Facts = facts(t, s, 0)
+	c.Keys = must(s.Keys(t.Context()))(t)
+	return c
+}
+
+// found is for reads of what need not be there.
+func found[T any](record T, err error) func(testing.TB) []T {
+	if errors.Is(err, store.ErrNotFound) {
+		return func(testing.TB) []T { return nil }
+	}
+	return func(t testing.TB) []T {
+		t.Helper()
+		return []T{must(record, err)(t)}
+	}
+}
+
+// remembered asks a store for a value of Once. No read tells, so it tries to
+// have it remembered, together with a command that is refused.
+func remembered(t testing.TB, s store.Store, value string) bool {
+	t.Helper()
+	err := s.Apply(t.Context(), once(value, 1), store.DeleteKey{ID: "a key that no test makes"})
+	if !errors.Is(err, store.ErrExists) && !errors.Is(err, store.ErrNotFound) {
+		t.Fatal(err)
+	}
+	return errors.Is(err, store.ErrExists)
+}
+
+func facts(t testing.TB, s store.Store, after int64) []store.Revocation {
+	t.Helper()
+	return must(s.Revocations(t.Context(), after, 1<<30))(t)
+}
+
+// everything leaves at least one record of each kind.
+func everything() []store.Command {
+	session, first, code := aSession(1), aTicket(1), aTicket(3)
+	session.ExpiresAt, first.KeepUntil = 9, 8
+	code.Kind, code.UserCode = store.TicketCode, ""
+	return []store.Command{
+		store.CreateUser{User: aUser("alice")},
+		store.CreateApplication{Application: anApplication("app")},
+		store.CreateTicket{Ticket: first},
+		store.CreateTicket{Ticket: code},
+		approve(code.ID, 5),
+		once("value", 7),
+		store.CreateSession{Session: session},
+		store.RotateSession{ID: session.ID, From: 0, At: 5},
+		revoke("one", 1, 7),
+		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: 3, Until: 8}},
+		store.PutKey{Key: aKey("kid", 1)},
+	}
+}
+
+// tenants and names are what the records of these tests are called. Users and
+// applications share the names.
+func tenants() []string { return []string{"t", "T", store.DefaultTenant} }
+func names() []string   { return []string{"alice", "Alice", "bob", "o'neil"} }
+
+// ticketIDs, userCodes and values are those that dump looks for.
+func ticketIDs() []store.ID {
+	return []store.ID{{}, {1}, {2}, aTicket(1).ID, aTicket(2).ID, aTicket(3).ID}
+}
+
+func userCodes() []string {
+	return []string{"", "A", "a", "B", aTicket(1).UserCode, aTicket(2).UserCode, aTicket(3).UserCode}
+}
+func values() []string { return []string{"", "\x00", "a", "\xff", "value", "other"} }
+
+func aUser(name string) store.User {
+	return store.User{
+		Tenant: "t", Name: name, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
+		Roles: []string{store.RoleAdmin, store.RoleAuditor}, CreatedAt: 1, UpdatedAt: 2,
+	}
+}
+
+func anApplication(id string) store.Application {
+	return store.Application{
+		Tenant: "t", ID: id, Name: "An \"application\"", SecretMAC: []byte{0, 1, 0xff, 0}, AuthMethod: "client_secret_basic",
+		Grants: []string{"refresh_token", "authorization_code"}, RedirectURIs: []string{"https://a.example/cb?x=<1>&y"},
+		Scopes: []string{"b", "a"}, Audiences: []string{"https://api.example/", "x"}, JWKS: `{"keys":[]}`,
+		Introspect: true, CreatedAt: 1, UpdatedAt: 2,
+	}
+}
+
+// aTicket is pending, until the instant 1000.
+func aTicket(n byte) store.Ticket {
+	return store.Ticket{
+		ID: store.ID{n, 15: n}, Kind: store.TicketDevice, Tenant: "t", Client: "app", UserCode: fmt.Sprintf("CODE-%d", n),
+		Scope: "a b", Audience: "x", State: store.TicketPending, Session: store.ID{15: n},
+		CreatedAt: 1, ExpiresAt: 1000, KeepUntil: 2000,
+	}
+}
+
+func approve(id store.ID, at int64) store.DecideTicket {
+	return store.DecideTicket{ID: id, State: store.TicketApproved, Subject: "alice", Scope: "a", AuthAt: 3, At: at}
+}
+
+func use(id store.ID, at int64) store.Command { return store.UseTicket{ID: id, At: at} }
+
+func once(value string, until int64) store.Command { return store.Once{Value: value, Until: until} }
+
+func aSession(n byte) store.Session {
+	return store.Session{
+		ID: store.ID{n, 15: n}, Accessor: fmt.Sprintf("accessor%d", n), Tenant: "t", Subject: "alice",
+		Client: "client", Door: "ats", Scope: "a b", Device: "laptop", Grant: "password", Audience: "x y", Bound: "thumbprint",
+		AuthAt: 1, CreatedAt: 1, LastUsedAt: 1, AccessTTL: 300,
+	}
+}
+
+func aKey(id string, created int64) store.Key {
+	return store.Key{
+		ID: id, Tenant: "t", Door: "ats", Algorithm: "HS256", State: store.KeyActive,
+		CreatedAt: created, NotBefore: 66, NotAfter: 77, Sealed: []byte{0, 1, 0xff, 0},
+	}
+}
+
+func revoke(key string, at, until int64) store.Command {
+	return store.Revoke{Revocation: store.Revocation{Kind: store.RevokeToken, Key: key, At: at, Until: until}}
+}
