@@ -98,6 +98,7 @@ type Application struct {
 	JWKS         string   // public keys of private_key_jwt, a JWK set; empty: none
 	Introspect   bool     // may introspect every token of its tenant
 	SkipConsent  bool     // belongs to the house: nobody is asked to consent
+	PKCEOptional bool     // may ask for a code without a code_challenge (RFC 7636)
 	CreatedAt    int64
 	UpdatedAt    int64
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const applicationColumns = `tenant, id, name, secret_mac, auth_method, grants, redirect_uris, scopes, audiences,
-	jwks, introspect, skip_consent, created_at, updated_at`
+	jwks, introspect, skip_consent, pkce_optional, created_at, updated_at`
 
 // Application is store.Applications.
 func (s *Store) Application(ctx context.Context, tenant, id string) (store.Application, error) {
@@ -26,7 +26,7 @@ func (s *Store) ListApplications(ctx context.Context, tenant, after string, limi
 func scanApplication(row *sql.Rows) (a store.Application, err error) {
 	var grants, uris, scopes, audiences string
 	err = row.Scan(&a.Tenant, &a.ID, &a.Name, &a.SecretMAC, &a.AuthMethod, &grants, &uris, &scopes, &audiences,
-		&a.JWKS, &a.Introspect, &a.SkipConsent, &a.CreatedAt, &a.UpdatedAt)
+		&a.JWKS, &a.Introspect, &a.SkipConsent, &a.PKCEOptional, &a.CreatedAt, &a.UpdatedAt)
 	if err != nil {
 		return a, err
 	}
@@ -43,23 +43,23 @@ func scanApplication(row *sql.Rows) (a store.Application, err error) {
 
 func (w *writer) createApplication(a store.Application) error {
 	const query = `INSERT INTO applications (` + applicationColumns + `)
-		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM users WHERE tenant = ? AND name = ?) ON CONFLICT DO NOTHING`
 	return w.must(store.ErrExists, "application", a.ID, query,
 		a.Tenant, a.ID, a.Name, blob(a.SecretMAC), a.AuthMethod,
 		encodeList(a.Grants), encodeList(a.RedirectURIs), encodeList(a.Scopes), encodeList(a.Audiences),
-		a.JWKS, a.Introspect, a.SkipConsent, a.CreatedAt, a.UpdatedAt, a.Tenant, a.ID)
+		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional, a.CreatedAt, a.UpdatedAt, a.Tenant, a.ID)
 }
 
 func (w *writer) updateApplication(c store.UpdateApplication) error {
 	const query = `UPDATE applications SET name = ?, secret_mac = ?, auth_method = ?,
 		grants = ?, redirect_uris = ?, scopes = ?, audiences = ?,
-		jwks = ?, introspect = ?, skip_consent = ?, updated_at = ?
+		jwks = ?, introspect = ?, skip_consent = ?, pkce_optional = ?, updated_at = ?
 		WHERE tenant = ? AND id = ? AND updated_at = ?`
 	a := c.Application
 	rows, err := w.exec(query, a.Name, blob(a.SecretMAC), a.AuthMethod,
 		encodeList(a.Grants), encodeList(a.RedirectURIs), encodeList(a.Scopes), encodeList(a.Audiences),
-		a.JWKS, a.Introspect, a.SkipConsent, a.UpdatedAt, a.Tenant, a.ID, c.Read)
+		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional, a.UpdatedAt, a.Tenant, a.ID, c.Read)
 	if err != nil || rows > 0 {
 		return err
 	}

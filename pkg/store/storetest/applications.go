@@ -31,7 +31,7 @@ func applicationChecks() []check {
 
 func createdApplication(t *testing.T, s store.Store) {
 	bare := store.Application{Tenant: "t", ID: "bare"}
-	extreme := store.Application{Tenant: "t", ID: "extreme", SkipConsent: true, CreatedAt: math.MaxInt64, UpdatedAt: math.MinInt64}
+	extreme := store.Application{Tenant: "t", ID: "extreme", SkipConsent: true, PKCEOptional: true, CreatedAt: math.MaxInt64, UpdatedAt: math.MinInt64}
 	for _, want := range []store.Application{anApplication("app"), bare, extreme} {
 		apply(t, s, store.CreateApplication{Application: want})
 		same(t, want, must(s.Application(t.Context(), want.Tenant, want.ID))(t))
@@ -71,7 +71,7 @@ func updatedApplication(t *testing.T, s store.Store) {
 	apply(t, s, store.CreateApplication{Application: anApplication("app")}, store.CreateApplication{Application: anApplication("other")})
 	update := store.Application{
 		Tenant: "t", ID: "app", Name: "new", SecretMAC: []byte("new"), AuthMethod: "private_key_jwt", Grants: []string{"z", "a"},
-		RedirectURIs: []string{"u"}, Scopes: []string{"s"}, Audiences: []string{"v"}, JWKS: "{}", SkipConsent: true, CreatedAt: 99, UpdatedAt: 100,
+		RedirectURIs: []string{"u"}, Scopes: []string{"s"}, Audiences: []string{"v"}, JWKS: "{}", PKCEOptional: true, CreatedAt: 99, UpdatedAt: 100,
 	}
 	read := anApplication("app").UpdatedAt
 	refused(t, s, store.ErrConflict, store.UpdateApplication{Application: update, Read: read + 1})

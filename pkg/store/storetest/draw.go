@@ -95,7 +95,7 @@ func application() *rapid.Generator[store.Application] {
 	return rapid.Custom(func(r *rapid.T) store.Application {
 		a := store.Application{
 			Tenant: tenant().Draw(r, "tenant"), ID: name().Draw(r, "id"), Name: rapid.StringN(0, 3, 9).Draw(r, "name"),
-			Introspect: rapid.Bool().Draw(r, "introspect"), SkipConsent: rapid.Bool().Draw(r, "skip"),
+			Introspect: rapid.Bool().Draw(r, "introspect"), SkipConsent: rapid.Bool().Draw(r, "skip"), PKCEOptional: rapid.Bool().Draw(r, "pkce"),
 			CreatedAt: instant().Draw(r, "created"), UpdatedAt: rapid.Int64Range(0, 2).Draw(r, "updated"),
 		}
 		a.SecretMAC = append(a.SecretMAC, rapid.SliceOfN(rapid.Byte(), 0, 2).Draw(r, "mac")...)

@@ -12,6 +12,7 @@ CREATE TABLE applications (
     jwks          TEXT    NOT NULL,
     introspect    INTEGER NOT NULL,
     skip_consent  INTEGER NOT NULL,
+    pkce_optional INTEGER NOT NULL,
     created_at    INTEGER NOT NULL,
     updated_at    INTEGER NOT NULL,
     PRIMARY KEY (tenant, id)
