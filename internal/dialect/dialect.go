@@ -10,9 +10,13 @@ package dialect
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -52,13 +56,71 @@ type Client interface {
 // that is HTTP.
 type Exchange func(ctx context.Context, m Message) (Reply, error)
 
+// Granter is a Client whose service knows more ways to a token than a user's
+// password.
+type Granter interface {
+	// Grant asks for a token. ErrUnsupported when the service does not know the way.
+	Grant(ctx context.Context, g token.Grant, want token.Request) (token.Set, error)
+}
+
+// Lister is a Client whose service tells what logins it holds.
+type Lister interface {
+	// List returns the logins of the bearer of a token.
+	List(ctx context.Context, bearer token.Secret) ([]token.Login, error)
+}
+
 // Message is a request to a service.
 type Message struct {
 	Method string
-	Path   string // behind the service's URL, "/user/login"
+	Path   string // behind the service's URL, "/user/login", or an absolute URL
 	Header http.Header
 	Bearer token.Secret // Authorization: Bearer; zero: none
 	JSON   any          // the body; nil: none
+	Form   url.Values   // the body, if JSON is nil; nil: none
+	// ID and Secret go into Authorization: Basic, each form-encoded before (RFC
+	// 6749 section 2.3.1); a zero Secret: none.
+	ID     string
+	Secret token.Secret
+	// Once says that something in it counts but once, a proof say: it is not to be
+	// sent again.
+	Once bool
+}
+
+// Authorization is the header of that name: the Bearer, by the scheme DPoP where
+// the Header holds a proof (RFC 9449 section 7.1), else ID and Secret; empty when
+// there is neither.
+func (m Message) Authorization() string {
+	switch {
+	case !m.Bearer.IsZero() && m.Header.Get("DPoP") != "":
+		return "DPoP " + m.Bearer.Reveal()
+	case !m.Bearer.IsZero():
+		return "Bearer " + m.Bearer.Reveal()
+	case !m.Secret.IsZero():
+		pair := url.QueryEscape(m.ID) + ":" + url.QueryEscape(m.Secret.Reveal())
+		return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
+	}
+	return ""
+}
+
+// URL is where the message goes, for a service at that address.
+func (m Message) URL(service string) string {
+	if strings.HasPrefix(m.Path, "/") {
+		return service + m.Path
+	}
+	return m.Path
+}
+
+// Body is what the message carries, with its media type; both are empty when it
+// carries nothing.
+func (m Message) Body() (kind string, body []byte, err error) {
+	switch {
+	case m.JSON != nil:
+		body, err = json.Marshal(m.JSON)
+		return "application/json", body, err
+	case m.Form != nil:
+		return "application/x-www-form-urlencoded", []byte(m.Form.Encode()), nil
+	}
+	return "", nil, nil
 }
 
 // Reply is a service's answer.

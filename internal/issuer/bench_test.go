@@ -96,7 +96,7 @@ func (w *world) tryLogin(want token.Request) error {
 }
 
 func benchmarkSign(b *testing.B, clients int) {
-	ring, err := signing.NewRing(signing.Key{ID: "k", Algorithm: "HS256", State: signing.Active, Secret: token.NewSecret(seedSecret)})
+	ring, err := signing.NewRing(time.Now(), signing.Key{ID: "k", Algorithm: "HS256", State: signing.Active, Secret: token.NewSecret(seedSecret)})
 	if err != nil {
 		b.Fatal(err)
 	}

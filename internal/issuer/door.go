@@ -3,20 +3,15 @@ package issuer
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync/atomic"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/ats-auth/ats-auth/internal/password"
-	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
-	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
 // DoorConfig says what kind of token a dialect issues. Lifetimes are seconds.
@@ -24,6 +19,8 @@ type DoorConfig struct {
 	Name   string // the dialect's, "ats"
 	Tenant string // default store.DefaultTenant
 	Issuer string // iss
+	// Format of the access tokens. Default: that of ats.auth.
+	Format Format
 	// Secret signs. Default: one is made and kept in the store.
 	Secret token.Secret
 	// AccessTTL is the lifetime of an access token, and the longest that can be
@@ -78,6 +75,9 @@ func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
 	if c.Tenant == "" {
 		c.Tenant = store.DefaultTenant
 	}
+	if c.Format.claims == nil {
+		c.Format = FormatATS()
+	}
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
@@ -93,26 +93,26 @@ func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
 // the instant before the user's record was read, so that a password that
 // changes meanwhile voids it.
 func (d *Door) Login(ctx context.Context, who token.Credentials, want token.Request) (token.Set, error) {
-	at := d.issuer.clock.tick()
-	user, err := d.issuer.authenticate(ctx, d.Tenant, who, want.Source)
+	at, user, err := d.Authenticate(ctx, who, want.Source)
 	if err != nil {
 		return token.Set{}, err
 	}
-	s := store.Session{
-		ID: newSessionID(), Tenant: d.Tenant, Subject: user.Name, Door: d.Name, Scope: want.Scope,
-		CreatedAt: at, LastUsedAt: at, AccessTTL: d.accessTTL(want.TTL),
-	}
-	if !want.Refresh {
-		return d.issue(s, at)
-	}
-	s.Accessor = rand.Text()
-	s.IdleTTL = d.RefreshIdle
-	s.ExpiresAt = d.refreshEnd(at, want.RefreshTTL)
-	if err := d.issuer.apply(ctx, store.CreateSession{Session: s}); err != nil {
-		return token.Set{}, err
-	}
-	return d.issueBoth(s, at)
+	return d.Issue(ctx, at, Order{
+		Subject: user.Name, Scope: want.Scope, TTL: want.TTL, Refresh: want.Refresh, RefreshTTL: want.RefreshTTL,
+	})
 }
+
+// Authenticate checks credentials and returns the instant before the user's
+// record was read, which is the latest that a token may claim to be issued at.
+func (d *Door) Authenticate(ctx context.Context, who token.Credentials, source string) (at int64, user store.User, err error) {
+	at = d.issuer.clock.tick()
+	user, err = d.issuer.authenticate(ctx, d.Tenant, who, source)
+	return at, user, err
+}
+
+// Tick gives an instant of its own, later than all before. Whoever issues takes
+// one before reading what the decision stands on.
+func (d *Door) Tick() int64 { return d.issuer.clock.tick() }
 
 func newSessionID() (id store.ID) {
 	rand.Read(id[:])
@@ -156,80 +156,6 @@ func (d *Door) endOf(s store.Session) int64 {
 		return most
 	}
 	return min(s.ExpiresAt, most)
-}
-
-// issue signs an access token of a session, as of that instant.
-func (d *Door) issue(s store.Session, at int64) (token.Set, error) {
-	end := at + min(s.AccessTTL, d.AccessTTL)*1_000_000
-	if last := d.endOf(s); s.Accessor != "" && last != 0 {
-		end = min(end, last)
-	}
-	raw, err := d.keys.Load().ring.Sign(signing.Header{Type: "JWT"}, d.issuer.seal(d.claims(s.Subject, at, end), s.ID, at))
-	if err != nil {
-		return token.Set{}, fmt.Errorf("sign: %w", err)
-	}
-	left := max(0, end-d.issuer.clock.read().UnixMicro())
-	return token.Set{
-		AccessToken: token.NewSecret(raw), TokenType: "Bearer",
-		ExpiresAt: time.UnixMicro(end), ExpiresIn: (left + 999_999) / 1_000_000,
-	}, nil
-}
-
-// claims writes the claim set of ats.auth but for its id: times with their
-// microseconds.
-func (d *Door) claims(subject string, at, end int64) []byte {
-	b := make([]byte, 0, 256)
-	b = appendSeconds(append(b, `{"iat":`...), at)
-	b = appendString(append(b, `,"sub":`...), subject)
-	b = appendString(append(b, `,"iss":`...), d.Issuer)
-	return appendSeconds(append(b, `,"exp":`...), end)
-}
-
-func appendSeconds(b []byte, microseconds int64) []byte {
-	b = strconv.AppendInt(b, microseconds/1_000_000, 10)
-	return fmt.Appendf(b, ".%06d", microseconds%1_000_000)
-}
-
-func appendString(b []byte, s string) []byte {
-	quoted, err := json.Marshal(s)
-	if err != nil { // a string always can
-		panic(err)
-	}
-	return append(b, quoted...)
-}
-
-// Inspect returns the claims of a token that is honoured at this moment.
-func (d *Door) Inspect(ctx context.Context, raw string) (*token.Claims, error) {
-	claims, _, err := d.inspect(ctx, raw)
-	return claims, err
-}
-
-func (d *Door) inspect(ctx context.Context, raw string) (*token.Claims, token.ID, error) {
-	keys, err := d.keysNow()
-	if err != nil {
-		return nil, token.ID{}, err
-	}
-	claims, err := keys.verifier.Verify(ctx, raw)
-	if errors.Is(err, token.ErrNotYetValid) && d.issuer.follows(raw) {
-		claims, err = keys.verifier.Verify(ctx, raw)
-	}
-	if err != nil {
-		return nil, token.ID{}, err
-	}
-	id, ours := d.issuer.unseal(claims.Text())
-	if !ours {
-		return nil, id, token.Refuse(token.ErrUnknown, "token unknown: its id was not made here")
-	}
-	if err := d.issuer.Fresh(ctx); err != nil {
-		return nil, id, err
-	}
-	if d.issuer.revocations.Revoked(verifier.Query{
-		Identity: token.IdentityOf(claims.Issuer(), claims.ID()), Session: id.Session,
-		Tenant: d.Tenant, Subject: store.SubjectKey(d.Tenant, claims.Subject()), IssuedAt: id.IssuedAt,
-	}) {
-		return nil, id, token.ErrRevoked
-	}
-	return claims, id, nil
 }
 
 // authenticate checks a name and a password. Unknown user, disabled user and

@@ -47,6 +47,7 @@ type Issuer struct {
 	clock       clock
 	idMAC       macPool
 	refreshMAC  macPool
+	handleMAC   macPool
 	revocations verifier.Revocations
 
 	following chan struct{} // a lock that is waited for no longer than a context lasts
@@ -70,6 +71,7 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	i := &Issuer{
 		Config: c, clock: clock{now: c.Now}, following: make(chan struct{}, 1),
 		idMAC: newMACPool(c.Master.Derive("token id", 32)), refreshMAC: newMACPool(c.Master.Derive("refresh token", 32)),
+		handleMAC: newMACPool(c.Master.Derive("handle", 32)),
 	}
 	if err := i.sync(ctx); err != nil {
 		return nil, err

@@ -1,20 +1,20 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
+	"crypto"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
-
-// algorithm of the ats door's keys.
-const algorithm = "HS256"
 
 // ErrConfigured says that a key cannot be changed here, since the configuration
 // gives it.
@@ -30,7 +30,7 @@ func (d *Door) loadKeys(ctx context.Context) error {
 		return err
 	}
 	if len(kept) == 0 {
-		first, err := d.newKey([]byte(signing.GenerateSecret()))
+		first, err := d.newKey(Rotation{Now: true}, d.issuer.clock.tick())
 		if err != nil {
 			return err
 		}
@@ -55,47 +55,64 @@ func (d *Door) loadKeys(ctx context.Context) error {
 type doorKeys struct {
 	ring     *signing.Ring
 	verifier *verifier.Verifier
-	until    int64 // when the first of them is over; 0: none will be
+	jwks     []byte // the public ones, as they are published
+	all      []signing.Key
 }
 
-func (d *Door) newKeys(keys []signing.Key) (*doorKeys, error) {
-	ring, err := signing.NewRing(keys...)
+func (d *Door) newKeys(all []signing.Key) (*doorKeys, error) {
+	now := d.issuer.clock.read()
+	ring, err := signing.NewRing(now, all...)
 	if err != nil {
 		return nil, err
 	}
-	v, err := verifier.New(verifier.Config{
-		Keys: verifying(keys), Issuer: d.Issuer, Required: []string{"sub", "jti"}, Now: d.issuer.clock.read,
-	})
+	v, err := d.newVerifier(ring.Verifying(now))
 	if err != nil {
 		return nil, err
 	}
-	fresh := &doorKeys{ring: ring, verifier: v}
-	for _, k := range keys {
-		if k.State == store.KeyRetiring && (fresh.until == 0 || k.NotAfter < fresh.until) {
-			fresh.until = k.NotAfter
-		}
-	}
-	return fresh, nil
+	jwks, err := ring.JWKS()
+	return &doorKeys{ring, v, jwks, all}, err
 }
 
-// keysNow is the keys without those that have come to their end since they
-// were read.
+// keysNow is the keys as they are at this moment: another may have begun to
+// sign, or come to its end, since they were read.
 func (d *Door) keysNow() (*doorKeys, error) {
-	keys, now := d.keys.Load(), d.issuer.clock.read()
-	if keys.until == 0 || now.UnixMicro() < keys.until {
+	keys := d.keys.Load()
+	if at := keys.ring.Changes(); at == 0 || d.issuer.clock.read().UnixMicro() < at {
 		return keys, nil
 	}
-	fresh, err := d.newKeys(keys.ring.Verifying(now))
+	fresh, err := d.newKeys(keys.all)
 	if err == nil {
 		d.keys.CompareAndSwap(keys, fresh) // unless they were read again meanwhile
 	}
 	return fresh, err
 }
 
+// JWKS is the public keys of the door as a JWK set (RFC 7517 section 5): those
+// that sign, that will, and that did while their tokens last.
+func (d *Door) JWKS() ([]byte, error) {
+	keys, err := d.keysNow()
+	if err != nil {
+		return nil, err
+	}
+	return keys.jwks, nil
+}
+
+// Algorithm is what the door signs with at this moment.
+func (d *Door) Algorithm() string {
+	keys, err := d.keysNow()
+	if err != nil {
+		keys = d.keys.Load()
+	}
+	return keys.ring.Signing().Algorithm
+}
+
 func verifying(keys []signing.Key) []verifier.Key {
 	list := make([]verifier.Key, len(keys))
 	for i, k := range keys {
 		list[i] = verifier.Key{Algorithm: k.Algorithm, Secret: k.Secret}
+		if k.Private != nil {
+			list[i] = verifier.Key{ID: k.ID, Algorithm: k.Algorithm, Public: k.Private.Public()}
+		}
 	}
 	return list
 }
@@ -103,7 +120,7 @@ func verifying(keys []signing.Key) []verifier.Key {
 // readKeys returns the keys that are in force, the signing one first.
 func (d *Door) readKeys(ctx context.Context) ([]signing.Key, error) {
 	if !d.Secret.IsZero() {
-		return []signing.Key{{ID: "configured", Algorithm: algorithm, State: store.KeyActive, Secret: d.Secret}}, nil
+		return []signing.Key{{ID: "configured", Algorithm: d.Format.algorithm, State: store.KeyActive, Secret: d.Secret}}, nil
 	}
 	return d.keptKeys(ctx)
 }
@@ -117,22 +134,41 @@ func (d *Door) keptKeys(ctx context.Context) ([]signing.Key, error) {
 	now := d.issuer.clock.read().UnixMicro()
 	var keys []signing.Key
 	for _, row := range rows {
-		if row.Tenant != d.Tenant || row.Door != d.Name || row.State == store.KeyRetiring && row.NotAfter <= now {
+		if row.Tenant != d.Tenant || row.Door != d.Name || row.NotAfter != 0 && row.NotAfter <= now {
 			continue
 		}
-		secret, err := d.issuer.Master.Open(row.Sealed, "key "+row.ID)
+		key, err := d.openKey(row)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", row.ID, err)
 		}
-		keys = append(keys, signing.Key{
-			ID: row.ID, Algorithm: row.Algorithm, State: row.State, CreatedAt: row.CreatedAt, NotAfter: row.NotAfter, Secret: token.NewSecret(string(secret)),
-		})
+		keys = append(keys, key)
 	}
 	slices.SortStableFunc(keys, func(a, b signing.Key) int {
-		return boolOrder(a.State == store.KeyActive, b.State == store.KeyActive)
+		return boolOrder(signs(a, now), signs(b, now))
 	})
 	return keys, nil
 }
+
+func signs(k signing.Key, now int64) bool { return k.State == store.KeyActive && k.NotBefore <= now }
+
+func (d *Door) openKey(row store.Key) (signing.Key, error) {
+	key := signing.Key{
+		ID: row.ID, Algorithm: row.Algorithm, State: row.State,
+		CreatedAt: row.CreatedAt, NotBefore: row.NotBefore, NotAfter: row.NotAfter,
+	}
+	plain, err := d.issuer.Master.Open(row.Sealed, "key "+row.ID)
+	if err != nil {
+		return key, err
+	}
+	if isHMAC(row.Algorithm) {
+		key.Secret = token.NewSecret(string(plain))
+		return key, nil
+	}
+	key.Private, err = signing.UnmarshalPrivate(plain)
+	return key, err
+}
+
+func isHMAC(algorithm string) bool { return strings.HasPrefix(algorithm, "HS") }
 
 func boolOrder(a, b bool) int {
 	switch {
@@ -144,27 +180,81 @@ func boolOrder(a, b bool) int {
 	return 1
 }
 
-// newKey is the commands that add a signing key, and tell of it.
-func (d *Door) newKey(secret []byte) ([]store.Command, error) {
+// Rotation says what the next signing key is.
+type Rotation struct {
+	// Secret (of a door that signs with a shared one) or Private (of any other) is
+	// the key. Default: one is made.
+	Secret  token.Secret
+	Private crypto.Signer
+	// Algorithm of the key. Default: the usual one of Private, else the door's.
+	Algorithm string
+	// Now lets it sign at once. Default: a public key is published for as long as
+	// the JWK sets that others have kept are good, before it signs. A shared secret
+	// always signs at once, since nobody fetches it.
+	Now bool
+}
+
+// JWKSMaxAge is how long a JWK set of ours may be kept, in seconds.
+const JWKSMaxAge = 300
+
+// newKey is the commands that add a signing key from an instant on, and tell of it.
+func (d *Door) newKey(r Rotation, from int64) ([]store.Command, error) {
 	id := rand.Text()[:16]
-	key := store.Key{ID: id, Tenant: d.Tenant, Door: d.Name, Algorithm: algorithm, State: store.KeyActive, CreatedAt: d.issuer.clock.tick()}
-	sealed, err := d.issuer.Master.Seal(secret, "key "+id)
+	algorithm, plain, err := d.keyMaterial(r)
 	if err != nil {
 		return nil, err
 	}
-	key.Sealed = sealed
+	key := store.Key{
+		ID: id, Tenant: d.Tenant, Door: d.Name, Algorithm: algorithm, State: store.KeyActive,
+		CreatedAt: d.issuer.clock.tick(), NotBefore: from,
+	}
+	if key.Sealed, err = d.issuer.Master.Seal(plain, "key "+id); err != nil {
+		return nil, err
+	}
 	return []store.Command{
 		store.PutKey{Key: key},
 		store.Revoke{Revocation: store.Revocation{Kind: store.ChangeKeys, Key: d.Tenant, At: key.CreatedAt}},
 	}, nil
 }
 
-// Keys returns the door's keys that are in force, the signing one first.
+// keyMaterial is the algorithm of a new key and what is sealed of it.
+func (d *Door) keyMaterial(r Rotation) (algorithm string, plain []byte, err error) {
+	algorithm = cmp.Or(r.Algorithm, d.Format.algorithm)
+	if isHMAC(d.Format.algorithm) {
+		switch {
+		case !isHMAC(algorithm) || r.Private != nil:
+			return "", nil, fmt.Errorf("the %s door signs with a shared secret", d.Name)
+		case r.Secret.IsZero():
+			r.Secret = token.NewSecret(signing.GenerateSecret())
+		}
+		return algorithm, []byte(r.Secret.Reveal()), nil
+	}
+	if isHMAC(algorithm) || !r.Secret.IsZero() {
+		return "", nil, fmt.Errorf("the %s door signs with a private key", d.Name)
+	}
+	if r.Private == nil {
+		r.Private, err = signing.Generate(algorithm)
+	} else if r.Algorithm == "" {
+		algorithm, err = signing.AlgorithmOf(r.Private.Public())
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	// What could not sign would end the service at its next start.
+	probe := signing.Key{ID: "new", Algorithm: algorithm, State: signing.Active, Private: r.Private}
+	if _, err := signing.NewRing(d.issuer.clock.read(), probe); err != nil {
+		return "", nil, err
+	}
+	plain, err = signing.MarshalPrivate(r.Private)
+	return algorithm, plain, err
+}
+
+// Keys returns the door's keys that are in force or will be, the signing one first.
 func (d *Door) Keys(ctx context.Context) ([]signing.Key, error) { return d.readKeys(ctx) }
 
-// RotateKey makes a new signing key (from secret, or a fresh one where that is
-// empty). The old ones verify until the last token they signed is over.
-func (d *Door) RotateKey(ctx context.Context, secret token.Secret) error {
+// RotateKey makes a new signing key. The old ones verify until the last token
+// they signed is over.
+func (d *Door) RotateKey(ctx context.Context, r Rotation) error {
 	if !d.Secret.IsZero() {
 		return ErrConfigured
 	}
@@ -172,19 +262,24 @@ func (d *Door) RotateKey(ctx context.Context, secret token.Secret) error {
 	if err != nil {
 		return unavailable(err)
 	}
-	fresh := []byte(secret.Reveal())
-	if len(fresh) == 0 {
-		fresh = []byte(signing.GenerateSecret())
+	from := d.issuer.clock.tick()
+	if !r.Now && !isHMAC(d.Format.algorithm) {
+		from += 2 * JWKSMaxAge * 1_000_000
 	}
-	commands, err := d.newKey(fresh)
+	commands, err := d.newKey(r, from)
 	if err != nil {
 		return err
 	}
+	// The other processes learn of it within StaleAfter, and sign with the old one
+	// until then.
+	over := from + d.issuer.StaleAfter.Microseconds() + d.AccessTTL*1_000_000
 	for _, row := range rows {
-		if row.Tenant == d.Tenant && row.Door == d.Name && row.State == store.KeyActive {
-			row.State = store.KeyRetiring
-			// The other processes learn of it within StaleAfter, and sign with it until then.
-			row.NotAfter = d.issuer.clock.tick() + d.issuer.StaleAfter.Microseconds() + d.AccessTTL*1_000_000
+		ours := row.Tenant == d.Tenant && row.Door == d.Name && row.State == store.KeyActive
+		if ours && (row.NotAfter == 0 || row.NotAfter > over) {
+			row.NotAfter = over
+			if from <= d.issuer.clock.read().UnixMicro() {
+				row.State = store.KeyRetiring
+			}
 			commands = append(commands, store.PutKey{Key: row})
 		}
 	}

@@ -79,7 +79,7 @@ func TestAfterARotationOldTokensVerifyUntilTheyAreOverAndNotAfter(t *testing.T) 
 	w.clock.move(time.Second)
 	old := w.login("marco")
 	before := w.keys()[0]
-	w.do(w.door.RotateKey(t.Context(), token.Secret{}))
+	w.do(w.door.RotateKey(t.Context(), issuer.Rotation{}))
 	after := w.keys()
 	if len(after) != 2 || after[0].ID == before.ID || after[0].State != store.KeyActive || after[1].ID != before.ID || after[1].State != store.KeyRetiring {
 		t.Fatalf("keys after the rotation: %+v", after)
@@ -109,7 +109,7 @@ func keyFunc(secret token.Secret) jwt.Keyfunc {
 func TestAKeyCanBeBroughtAlong(t *testing.T) {
 	w := newWorld(t)
 	w.addUser("marco")
-	w.do(w.door.RotateKey(t.Context(), token.NewSecret(seedSecret)))
+	w.do(w.door.RotateKey(t.Context(), issuer.Rotation{Secret: token.NewSecret(seedSecret)}))
 	if got := w.keys()[0].Secret.Reveal(); got != seedSecret {
 		t.Error("another secret signs")
 	}
@@ -122,7 +122,7 @@ func TestAKeyCanBeBroughtAlong(t *testing.T) {
 func TestAConfiguredSecretSignsAndCannotBeRotated(t *testing.T) {
 	w := newWorld(t, withSecret)
 	w.addUser("marco")
-	if err := w.door.RotateKey(t.Context(), token.Secret{}); !errors.Is(err, issuer.ErrConfigured) {
+	if err := w.door.RotateKey(t.Context(), issuer.Rotation{}); !errors.Is(err, issuer.ErrConfigured) {
 		t.Errorf("%v, want ErrConfigured", err)
 	}
 	if keys, err := w.door.Keys(t.Context()); err != nil || len(keys) != 1 || keys[0].ID != "configured" {
@@ -149,7 +149,7 @@ func TestTheRotationOfAnotherProcessIsFollowed(t *testing.T) {
 	go func() { defer close(over); w.issuer.Run(ctx) }()
 	defer func() { stop(); <-over }()
 	old := w.login("marco")
-	other.do(other.door.RotateKey(t.Context(), token.Secret{}))
+	other.do(other.door.RotateKey(t.Context(), issuer.Rotation{}))
 	fresh := other.login("marco")
 	for began := time.Now(); w.inspect(fresh) != nil; time.Sleep(5 * time.Millisecond) {
 		if time.Since(began) > time.Second {

@@ -277,7 +277,7 @@ func TestWhateverIsDoneTheIssuerAgreesWithALittleModel(t *testing.T) {
 			"revoke":     m.revoke,
 			"wait":       m.wait,
 			"purge":      func(*rapid.T) { m.w.issuer.Purge(m.w.Context()) },
-			"rotate":     func(t *rapid.T) { m.no(t, m.w.door.RotateKey(m.w.Context(), token.Secret{})) },
+			"rotate":     func(t *rapid.T) { m.no(t, m.w.door.RotateKey(m.w.Context(), issuer.Rotation{})) },
 			"restart":    m.open,
 			"":           m.check,
 		})

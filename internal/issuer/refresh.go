@@ -42,26 +42,43 @@ func (i *Issuer) parseRefreshToken(t token.Secret) (id store.ID, counter int64, 
 	return id, counter, hmac.Equal([]byte(i.refreshToken(id, counter).Reveal()), []byte(t.Reveal()))
 }
 
-// Refresh moves a login on by one: of any number of parallel uses of one
+// Renewal says what a refresh asks for, and who asks.
+type Renewal struct {
+	Client     string   // must be the login's
+	Thumbprint string   // of the key that asks; must be the login's where that is bound
+	Scope      string   // narrower than the login's; empty: as it is
+	Audience   []string // fewer than the login's; none: as it is
+}
+
+// Refresh is Renew for a login of no application's.
+func (d *Door) Refresh(ctx context.Context, refresh token.Secret, _ token.Request) (token.Set, error) {
+	return d.Renew(ctx, refresh, Renewal{})
+}
+
+// Renew moves a login on by one: of any number of parallel uses of one
 // refresh token exactly one does. The others, and a client that lost the
 // answer, are given the very same successor for ReuseGrace; any later use ends
-// the login.
-func (d *Door) Refresh(ctx context.Context, refresh token.Secret, want token.Request) (token.Set, error) {
+// the login. Who may not use it changes nothing: ErrUnknown, ErrScope, ErrTarget.
+func (d *Door) Renew(ctx context.Context, refresh token.Secret, want Renewal) (token.Set, error) {
 	id, counter, ok := d.issuer.parseRefreshToken(refresh)
 	if !ok {
-		return token.Set{}, token.Refuse(token.ErrUnknown, "refresh token unknown")
+		return token.Set{}, errUnknownRefresh()
 	}
 	// A second round follows a lost race.
 	for range 2 {
 		// Taken before the session is read: a revocation that comes meanwhile is
 		// later than the tokens, and voids them.
 		at := d.issuer.clock.tick()
-		s, err := d.session(ctx, id, at)
+		s, err := d.session(ctx, id, want.Client, at)
+		if err != nil {
+			return token.Set{}, err
+		}
+		g, err := renew(s, want, at)
 		if err != nil {
 			return token.Set{}, err
 		}
 		if counter != s.Counter {
-			return d.refreshAgain(ctx, s, counter, at)
+			return d.refreshAgain(ctx, g, counter)
 		}
 		err = d.issuer.apply(ctx, store.RotateSession{ID: id, From: counter, At: at})
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
@@ -70,14 +87,32 @@ func (d *Door) Refresh(ctx context.Context, refresh token.Secret, want token.Req
 		if err != nil {
 			return token.Set{}, err
 		}
-		s.Counter++
-		return d.issueBoth(s, at)
+		g.Counter++
+		return d.issue(g, "")
 	}
 	return token.Set{}, token.ErrUnavailable
 }
 
-// session returns a login that is neither revoked nor over at that instant.
-func (d *Door) session(ctx context.Context, id store.ID, now int64) (store.Session, error) {
+// renew is the grant of a login's next access token.
+func renew(s store.Session, want Renewal, at int64) (grant, error) {
+	g := grant{Session: s, at: at, thumbprint: want.Thumbprint}
+	if s.Bound != "" && s.Bound != want.Thumbprint {
+		return g, token.Refuse(token.ErrUnknown, "refresh token bound to another key")
+	}
+	scope, err := Narrow(strings.Fields(s.Scope), strings.Fields(want.Scope), ErrScope)
+	if err != nil {
+		return g, err
+	}
+	audience, err := Narrow(strings.Fields(s.Audience), want.Audience, ErrTarget)
+	g.Scope, g.Audience = strings.Join(scope, " "), strings.Join(audience, " ")
+	return g, err
+}
+
+func errUnknownRefresh() error { return token.Refuse(token.ErrUnknown, "refresh token unknown") }
+
+// session returns a login of an application that is neither revoked nor over at
+// that instant.
+func (d *Door) session(ctx context.Context, id store.ID, client string, now int64) (store.Session, error) {
 	// However fresh the mirror is: what a process has revoked that is only a
 	// moment ahead would not be seen in the tokens of a later instant.
 	if err := d.issuer.sync(ctx); err != nil {
@@ -85,40 +120,63 @@ func (d *Door) session(ctx context.Context, id store.ID, now int64) (store.Sessi
 	}
 	s, err := d.issuer.Store.Session(ctx, id)
 	switch {
-	case errors.Is(err, store.ErrNotFound) || err == nil && (s.Door != d.Name || s.Tenant != d.Tenant):
-		return s, token.Refuse(token.ErrUnknown, "refresh token unknown")
+	case errors.Is(err, store.ErrNotFound) || err == nil && (s.Door != d.Name || s.Tenant != d.Tenant || s.Client != client):
+		return s, errUnknownRefresh()
 	case err != nil:
 		return s, unavailable(err)
-	case s.RevokedAt != 0, d.issuer.revocations.Revoked(verifier.Query{
-		Session: s.ID, Tenant: s.Tenant, Subject: store.SubjectKey(s.Tenant, s.Subject), IssuedAt: s.CreatedAt,
-	}):
-		return s, token.Refuse(token.ErrRevoked, "refresh token revoked")
-	case d.endOf(s) != 0 && now >= d.endOf(s):
-		return s, token.Refuse(token.ErrExpired, "refresh token expired")
-	case s.IdleTTL != 0 && (now-s.LastUsedAt)/1_000_000 >= s.IdleTTL:
-		return s, token.Refuse(token.ErrExpired, "refresh token expired: it lay unused for too long")
 	}
-	return s, nil
+	return s, d.live(s, now)
+}
+
+// live tells why a login is over, if it is.
+func (d *Door) live(s store.Session, now int64) error {
+	q := verifier.Query{Session: s.ID, Tenant: s.Tenant, Subject: store.SubjectKey(s.Tenant, s.Subject), IssuedAt: s.CreatedAt}
+	if s.Client != "" {
+		q.Client = store.SubjectKey(s.Tenant, s.Client)
+	}
+	switch {
+	case s.RevokedAt != 0, d.issuer.revocations.Revoked(q):
+		return token.Refuse(token.ErrRevoked, "refresh token revoked")
+	case d.endOf(s) != 0 && now >= d.endOf(s):
+		return token.Refuse(token.ErrExpired, "refresh token expired")
+	case s.IdleTTL != 0 && (now-s.LastUsedAt)/1_000_000 >= s.IdleTTL:
+		return token.Refuse(token.ErrExpired, "refresh token expired: it lay unused for too long")
+	}
+	return nil
 }
 
 // refreshAgain answers a refresh token that has been used before.
-func (d *Door) refreshAgain(ctx context.Context, s store.Session, counter, now int64) (token.Set, error) {
-	if d.ReuseGrace > 0 && counter == s.Counter-1 && now-s.RotatedAt <= d.ReuseGrace*1_000_000 {
-		return d.issueBoth(s, s.RotatedAt)
+func (d *Door) refreshAgain(ctx context.Context, g grant, counter int64) (token.Set, error) {
+	if d.ReuseGrace > 0 && counter == g.Counter-1 && g.at-g.RotatedAt <= d.ReuseGrace*1_000_000 {
+		g.at = g.RotatedAt
+		return d.issue(g, "")
 	}
-	d.issuer.Log.Warn("a refresh token was used twice: the login is ended", "user", s.Subject, "login", s.Accessor)
-	if err := d.endSession(ctx, s); err != nil {
+	d.issuer.Log.Warn("a refresh token was used twice: the login is ended", "user", g.Subject, "login", g.Accessor)
+	if err := d.endSession(ctx, g.Session); err != nil {
 		return token.Set{}, err
 	}
 	return token.Set{}, token.Refuse(token.ErrRevoked, "refresh token used twice: the login has been ended")
 }
 
-// issueBoth gives an access token as of an instant, with the session's current
-// refresh token.
-func (d *Door) issueBoth(s store.Session, at int64) (token.Set, error) {
-	set, err := d.issue(s, at)
-	if err == nil {
-		set.RefreshToken = d.issuer.refreshToken(s.ID, s.Counter)
+// LiveRefresh returns the login of a refresh token that would be traded at this
+// moment, and trades nothing: ErrUnknown, ErrRevoked, ErrExpired.
+func (d *Door) LiveRefresh(ctx context.Context, refresh token.Secret) (store.Session, error) {
+	id, counter, ok := d.issuer.parseRefreshToken(refresh)
+	if !ok {
+		return store.Session{}, errUnknownRefresh()
 	}
-	return set, err
+	s, err := d.issuer.Store.Session(ctx, id)
+	if errors.Is(err, store.ErrNotFound) || err == nil && s.Tenant != d.Tenant {
+		return s, errUnknownRefresh()
+	}
+	if err != nil {
+		return s, unavailable(err)
+	}
+	if err := d.issuer.Fresh(ctx); err != nil {
+		return s, err
+	}
+	if counter != s.Counter {
+		return s, token.Refuse(token.ErrRevoked, "refresh token used before")
+	}
+	return s, d.live(s, d.issuer.clock.read().UnixMicro())
 }

@@ -314,8 +314,8 @@ func TestARefreshTokenIsUnknownAtAnotherDoor(t *testing.T) {
 	if _, err := other.Refresh(t.Context(), set.RefreshToken, token.Request{}); !errors.Is(err, token.ErrUnknown) {
 		t.Errorf("%v, want unknown", err)
 	}
-	if _, err := other.Inspect(t.Context(), set.AccessToken.Reveal()); !errors.Is(err, token.ErrSignature) {
-		t.Errorf("%v, want a signature that fails", err)
+	if _, err := other.Inspect(t.Context(), set.AccessToken.Reveal()); err != nil {
+		t.Errorf("an access token is known whatever door it came in by: %v", err)
 	}
 	w.refresh(set)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -13,25 +14,57 @@ import (
 // refresh token is void with it. For any other token it returns why that one is
 // not honoured, and changes nothing.
 func (d *Door) Revoke(ctx context.Context, raw string) error {
-	claims, id, err := d.inspect(ctx, raw)
+	live, err := d.Live(ctx, raw)
 	if err != nil {
 		return err
 	}
-	s, err := d.issuer.Store.Session(ctx, store.ID(id.Session))
-	if err == nil {
+	return d.issuer.revokeLive(ctx, live)
+}
+
+func (i *Issuer) revokeLive(ctx context.Context, live *Live) error {
+	// A token that was exchanged for another belongs to a login that is not its
+	// holder's.
+	if !live.IsExchanged() {
+		s, err := i.Store.Session(ctx, store.ID(live.ID.Session))
+		if err == nil {
+			return live.Door.endSession(ctx, s)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return unavailable(err)
+		}
+		// The tokens it was exchanged for are void with it, and over with it.
+		return i.apply(ctx, store.Revoke{Revocation: store.Revocation{
+			Kind: store.RevokeSession, Key: string(live.ID.Session[:]), At: i.clock.tick(), Until: live.Expiry,
+		}})
+	}
+	identity := token.IdentityOf(live.Issuer(), live.Claims.ID())
+	return i.apply(ctx, store.Revoke{Revocation: store.Revocation{
+		Kind: store.RevokeToken, Key: string(identity[:]), At: i.clock.tick(), Until: live.Expiry,
+	}})
+}
+
+// RevokeFor voids an access token or a refresh token of an application's. Any
+// other token stays as it is, and the caller is not told whether there is one
+// (RFC 7009 section 2.2).
+func (d *Door) RevokeFor(ctx context.Context, client string, raw token.Secret) error {
+	if id, _, ok := d.issuer.parseRefreshToken(raw); ok {
+		s, err := d.issuer.Store.Session(ctx, id)
+		if errors.Is(err, store.ErrNotFound) || err == nil && (s.Client != client || s.Tenant != d.Tenant) {
+			return nil
+		}
+		if err != nil {
+			return unavailable(err)
+		}
 		return d.endSession(ctx, s)
 	}
-	if !errors.Is(err, store.ErrNotFound) {
-		return unavailable(err)
-	}
-	exp, _, err := claims.NumericDate("exp")
-	if err != nil {
+	live, err := d.Live(ctx, raw.Reveal())
+	switch {
+	case errors.Is(err, token.ErrUnavailable):
 		return err
+	case err != nil || live.Client != client:
+		return nil
 	}
-	identity := token.IdentityOf(claims.Issuer(), claims.ID())
-	return d.issuer.apply(ctx, store.Revoke{Revocation: store.Revocation{
-		Kind: store.RevokeToken, Key: string(identity[:]), At: d.issuer.clock.tick(), Until: exp,
-	}})
+	return d.issuer.revokeLive(ctx, live)
 }
 
 // endSession voids a login's refresh token and all its access tokens.
@@ -51,17 +84,41 @@ func (d *Door) endSession(ctx context.Context, s store.Session) error {
 // instant later than that end has, and its tokens live longer by so much.
 const underWay = 3_600_000_000
 
+// ScopeAccount lets an application see and end the logins of a user.
+const ScopeAccount = "account"
+
+// Rules tells whether the bearer of a token may see and end logins: at a login of
+// the user's own, or where the application was granted ScopeAccount.
+func (l *Live) Rules() error {
+	scope, _ := l.String("scope")
+	if l.Client != "" && !slices.Contains(strings.Fields(scope), ScopeAccount) {
+		return token.Refuse(token.ErrDenied, "the token lacks the scope %q", ScopeAccount)
+	}
+	return nil
+}
+
 // RevokeAll voids all tokens of a user for the bearer of a token: that user, or
 // an admin. An empty user is the bearer's own.
 func (d *Door) RevokeAll(ctx context.Context, bearer, user string) error {
-	claims, _, err := d.inspect(ctx, bearer)
+	live, err := d.Live(ctx, bearer)
 	if err != nil {
 		return err
 	}
-	if user == "" || user == claims.Subject() {
-		return d.RevokeAllOf(ctx, claims.Subject())
+	if live.Thumbprint() != "" {
+		return &token.ClaimError{Claim: "cnf", Reason: "the token is bound to a key and was sent as a plain bearer token", Kind: token.ErrClaims}
 	}
-	caller, err := d.issuer.Store.User(ctx, d.Tenant, claims.Subject())
+	return d.RevokeAllFor(ctx, live, user)
+}
+
+// RevokeAllFor is RevokeAll for a bearer who has been looked at already.
+func (d *Door) RevokeAllFor(ctx context.Context, live *Live, user string) error {
+	if err := live.Rules(); err != nil {
+		return err
+	}
+	if user == "" || user == live.Subject() {
+		return d.RevokeAllOf(ctx, live.Subject())
+	}
+	caller, err := d.issuer.Store.User(ctx, d.Tenant, live.Subject())
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return unavailable(err)
 	}

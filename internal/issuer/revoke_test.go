@@ -161,7 +161,7 @@ func TestAChangeThatDidNotSucceedIsNeverAnsweredAsOneNorHonoured(t *testing.T) {
 		"disable": func() error { return w.issuer.SetDisabled(ctx, store.DefaultTenant, "marco", true) },
 		"delete":  func() error { return w.issuer.DeleteUser(ctx, store.DefaultTenant, "marco") },
 		"refresh": func() error { _, err := w.door.Refresh(ctx, set.RefreshToken, token.Request{}); return err },
-		"rotate":  func() error { return w.door.RotateKey(ctx, token.Secret{}) },
+		"rotate":  func() error { return w.door.RotateKey(ctx, issuer.Rotation{}) },
 		"a login that is kept": func() error {
 			_, err := w.door.Login(ctx, credentials("marco", pass), token.Request{Refresh: true})
 			return err

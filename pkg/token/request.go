@@ -16,6 +16,9 @@ type Request struct {
 	Refresh    bool   // also issue a refresh token
 	RefreshTTL int64  // lifetime of the refresh token in seconds; 0: the service's default
 	Scope      string // space-separated (RFC 6749 section 3.3); empty: the service's default
+	// Resources are whom the access token is to be for (RFC 8707 section 2), as
+	// absolute URIs; none: the service's default.
+	Resources []string
 	Source     string // where the request came from, for the throttle; set by servers only
 }
 
@@ -24,8 +27,56 @@ type Request struct {
 type Set struct {
 	AccessToken  Secret
 	RefreshToken Secret // zero when none was issued
-	TokenType    string // "Bearer" (RFC 6750) unless said otherwise
+	IDToken      Secret // OpenID Connect Core section 2; zero when none was issued
+	TokenType    string // "Bearer" (RFC 6750), or "DPoP" (RFC 9449) for one bound to a key
 	Scope        string // empty when the service does not say
 	ExpiresAt    time.Time
 	ExpiresIn    int64 // seconds from the answer; 0 when the service does not say
+}
+
+// The ways to a token, by their grant_type (RFC 6749 section 4, RFC 8628, RFC
+// 8693).
+const (
+	GrantPassword          = "password"
+	GrantClientCredentials = "client_credentials"
+	GrantAuthorizationCode = "authorization_code"
+	GrantRefreshToken      = "refresh_token"
+	GrantDeviceCode        = "urn:ietf:params:oauth:grant-type:device_code"
+	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
+)
+
+// Grant is how a token is asked for where a service knows several ways.
+type Grant struct {
+	Type        string      // one of the Grant values; GrantRefreshToken is a verb of its own
+	Credentials Credentials // with GrantPassword
+	// Subject is whom the new token is to be about, with GrantTokenExchange;
+	// Actor, unless zero, who acts for them (RFC 8693 section 2.1).
+	Subject, Actor Secret
+	// ShowDevice tells a person where to go and what to type, with
+	// GrantDeviceCode (RFC 8628 section 3.3).
+	ShowDevice func(DeviceCode)
+	// OpenBrowser takes a person to an address, with GrantAuthorizationCode. That
+	// it could not is no reason to give up: the person may go there alone.
+	OpenBrowser func(url string)
+}
+
+// DeviceCode is what a person needs to let a device in.
+type DeviceCode struct {
+	URL      string // verification_uri
+	Complete string // verification_uri_complete, with the code in it; may be empty
+	UserCode string
+	Expires  time.Time
+}
+
+// Login is one login that a service holds, with the tokens that hang on it.
+type Login struct {
+	ID         string // public, safe to show; names the login to the service
+	Client     string // the application's client_id; empty: none
+	Name       string // the application's name, or what kind of login it is
+	Door       string // the dialect through which it was made
+	Scope      string
+	CreatedAt  time.Time
+	LastUsedAt time.Time
+	ExpiresAt  time.Time // zero: without end
+	Current    bool      // the one that asks
 }

@@ -3,6 +3,7 @@ package dialecttest
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +100,7 @@ func wishesArrive(t *testing.T, w *world) {
 		got := w.authority.want
 		got.Source = ""
 		w.authority.wantAsked(t, "Login")
-		if err != nil || got != wish.want {
+		if err != nil || !reflect.DeepEqual(got, wish.want) {
 			t.Errorf("%+v arrived as %+v, %v", wish.want, got, err)
 		}
 	}

@@ -1,6 +1,7 @@
 package dialecttest
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -52,7 +53,7 @@ func renewalWishesArrive(t *testing.T, w *world) {
 		got := w.authority.want
 		got.Source = ""
 		w.authority.wantAsked(t, "Refresh", secrets[1])
-		if err != nil || got != wish.want {
+		if err != nil || !reflect.DeepEqual(got, wish.want) {
 			t.Errorf("%+v arrived as %+v, %v", wish.want, got, err)
 		}
 	}

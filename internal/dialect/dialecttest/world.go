@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +27,9 @@ type world struct {
 	failed    []error // what was given to Fail
 	answers   string  // all bytes that went back
 }
+
+// Service is the address of the service that a client is given an exchange with.
+const Service = "https://auth.example.org"
 
 // source is where all requests come from.
 const source = "192.0.2.7"
@@ -73,14 +75,11 @@ func (w *world) exchange(t *testing.T) dialect.Exchange {
 }
 
 func overTheWire(ctx context.Context, m dialect.Message) (*http.Request, error) {
-	var body []byte
-	if m.JSON != nil {
-		var err error
-		if body, err = json.Marshal(m.JSON); err != nil {
-			return nil, err
-		}
+	kind, body, err := m.Body()
+	if err != nil {
+		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, m.Method, "http://auth.example.org"+m.Path, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, m.Method, m.URL(Service), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -90,11 +89,11 @@ func overTheWire(ctx context.Context, m dialect.Message) (*http.Request, error) 
 		}
 		r.Header[name] = values
 	}
-	if !m.Bearer.IsZero() {
-		r.Header.Set("Authorization", "Bearer "+m.Bearer.Reveal())
+	if authorization := m.Authorization(); authorization != "" {
+		r.Header.Set("Authorization", authorization)
 	}
-	if m.JSON != nil {
-		r.Header.Set("Content-Type", "application/json")
+	if kind != "" {
+		r.Header.Set("Content-Type", kind)
 	}
 	var wire bytes.Buffer
 	if err := r.Write(&wire); err != nil {

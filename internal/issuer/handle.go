@@ -1,0 +1,53 @@
+package issuer
+
+import (
+	"crypto/hmac"
+	"encoding/base64"
+	"hash"
+	"strings"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// A handle is what the holder of a record has in hand: its ID, and a MAC that
+// nobody else can make. Nothing of it is stored. The prefix says what it is a
+// handle of, and lets scanners find it where it should not be.
+const (
+	codePrefix    = "ats_ac_" // authorization code
+	devicePrefix  = "ats_dc_" // device code
+	browserPrefix = "ats_bs_" // a browser's login
+)
+
+func (i *Issuer) handle(prefix string, id store.ID) token.Secret {
+	b := id[:]
+	i.handleMAC.with(func(mac hash.Hash) {
+		mac.Reset()
+		mac.Write([]byte(prefix))
+		mac.Write(id[:])
+		b = mac.Sum(b)
+	})
+	return token.NewSecret(prefix + base64.RawURLEncoding.EncodeToString(b))
+}
+
+func (i *Issuer) parseHandle(prefix string, t token.Secret) (id store.ID, ok bool) {
+	encoded, found := strings.CutPrefix(t.Reveal(), prefix)
+	b, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if !found || err != nil || len(b) != 16+32 {
+		return id, false
+	}
+	copy(id[:], b)
+	return id, hmac.Equal([]byte(i.handle(prefix, id).Reveal()), []byte(t.Reveal()))
+}
+
+// FormToken is what a form must carry so that it is known to come from a page of
+// ours: it belongs to a cookie that no other site can read.
+func (i *Issuer) FormToken(cookie string) string {
+	var sum []byte
+	i.handleMAC.with(func(mac hash.Hash) {
+		mac.Reset()
+		mac.Write([]byte("form:" + cookie))
+		sum = mac.Sum(nil)
+	})
+	return base64.RawURLEncoding.EncodeToString(sum)
+}
