@@ -2,19 +2,46 @@ package server
 
 import (
 	"context"
+	"crypto"
+	"fmt"
+	"slices"
+	"strings"
 
+	"github.com/ats-auth/ats-auth/internal/issuer"
+	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 // Key is a signing key as an administrator sees it.
 type Key struct {
+	Door      string // the dialect it signs for
 	ID        string
 	Algorithm string
-	State     string       // store.KeyActive or store.KeyRetiring
-	CreatedAt int64        // microseconds since 1970; 0: given by the configuration
-	NotAfter  int64        // of a retiring key: when its last token is over
-	Secret    token.Secret // what verifies its tokens
+	State     string           // store.KeyActive or store.KeyRetiring
+	CreatedAt int64            // microseconds since 1970; 0: given by the configuration
+	NotBefore int64            // when it begins to sign, or began; 0: with CreatedAt
+	NotAfter  int64            // when the last token that it signs is over; 0: not known yet
+	Secret    token.Secret     // what verifies its tokens, where that is shared; else zero
+	Public    crypto.PublicKey // what verifies them where nothing is shared; else nil
+}
+
+// Rotation says what the next signing key of a door is. The zero value makes one
+// of the door's usual kind.
+type Rotation struct {
+	// Secret is the key, for the ats door.
+	Secret token.Secret
+	// Private is the key, for the oauth2 door: of RSA, 2048 bits at least, ECDSA or
+	// Ed25519.
+	Private crypto.Signer
+	// Algorithm of the key (RFC 7518 section 3.1). Default: the usual one of
+	// Private, else of the door: HS256 at ats, ES256 at oauth2.
+	Algorithm string
+	// Now lets it sign at once, when the one before is known to others. Default: a
+	// public key is published for 10 minutes before it signs, so that verifiers
+	// which keep the JWK set do not refuse its tokens. A shared secret always signs
+	// at once.
+	Now bool
 }
 
 // AddUser makes a user: store.ErrExists when the name is taken. Of u, Tenant
@@ -59,27 +86,108 @@ func (s *Server) RevokeUser(ctx context.Context, tenant, name string) error {
 // RevokeEverything voids all tokens and logins of everybody.
 func (s *Server) RevokeEverything(ctx context.Context) error { return s.issuer.RevokeEverything(ctx) }
 
-// Keys returns the keys of the ats door that are in force, the signing one
-// first.
-func (s *Server) Keys(ctx context.Context) ([]Key, error) {
-	rows, err := s.ats.Keys(ctx)
+// AddApplication makes an application, a client in the words of RFC 6749:
+// store.ErrExists when its ID is taken, by a user too. Tenant defaults to
+// store.DefaultTenant, and an empty ID is made up. The secret is returned this
+// once; it is zero for an application without one: with the AuthMethod none or
+// private_key_jwt. The error names the field that is wrong.
+func (s *Server) AddApplication(ctx context.Context, a store.Application) (store.Application, token.Secret, error) {
+	a.Tenant = tenantOf(a.Tenant)
+	return s.issuer.AddApplication(ctx, a)
+}
+
+// UpdateApplication replaces an application, but for its secret and CreatedAt:
+// store.ErrConflict when a.UpdatedAt is not the record's any more. What was
+// issued stays good.
+func (s *Server) UpdateApplication(ctx context.Context, a store.Application) (store.Application, error) {
+	a.Tenant = tenantOf(a.Tenant)
+	return s.issuer.UpdateApplication(ctx, a)
+}
+
+// SetApplicationSecret gives an application another secret; the old one is void
+// at once. What was issued stays good.
+func (s *Server) SetApplicationSecret(ctx context.Context, tenant, id string) (token.Secret, error) {
+	return s.issuer.SetApplicationSecret(ctx, tenantOf(tenant), id)
+}
+
+// DeleteApplication removes an application; its tokens and logins are void then.
+func (s *Server) DeleteApplication(ctx context.Context, tenant, id string) error {
+	return s.issuer.DeleteApplication(ctx, tenantOf(tenant), id)
+}
+
+// Application returns one application: store.ErrNotFound when there is none.
+func (s *Server) Application(ctx context.Context, tenant, id string) (store.Application, error) {
+	return s.issuer.Application(ctx, tenantOf(tenant), id)
+}
+
+// ListApplications returns up to limit applications whose IDs come after
+// `after`, by ID.
+func (s *Server) ListApplications(ctx context.Context, tenant, after string, limit int) ([]store.Application, error) {
+	return s.issuer.ListApplications(ctx, tenantOf(tenant), after, limit)
+}
+
+// Doors returns the names of the doors that are open.
+func (s *Server) Doors() []string { return slices.Clone(s.config.Dialects) }
+
+// Keys returns the keys of a door that are in force or will be, the signing one
+// first. The error names a door that is not open.
+func (s *Server) Keys(ctx context.Context, door string) ([]Key, error) {
+	d, err := s.door(door)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := d.Keys(ctx)
 	if err != nil {
 		return nil, err
 	}
 	keys := make([]Key, len(rows))
 	for i, k := range rows {
 		keys[i] = Key{
-			ID: k.ID, Algorithm: k.Algorithm, State: k.State, CreatedAt: k.CreatedAt, NotAfter: k.NotAfter,
-			Secret: k.Secret,
+			Door: door, ID: k.ID, Algorithm: k.Algorithm, State: k.State,
+			CreatedAt: k.CreatedAt, NotBefore: k.NotBefore, NotAfter: k.NotAfter, Secret: k.Secret,
+		}
+		if k.Private != nil {
+			keys[i].Public = k.Private.Public()
 		}
 	}
 	return keys, nil
 }
 
-// RotateKey makes a new signing key, from secret or, where that is empty, a
-// random one. The old keys verify until their last token is over.
-func (s *Server) RotateKey(ctx context.Context, secret token.Secret) error {
-	return s.ats.RotateKey(ctx, secret)
+// PublicKeys returns the public keys of a door as the JWK set (RFC 7517 section
+// 5) that it publishes; the ats door, whose keys are shared secrets, has none.
+func (s *Server) PublicKeys(_ context.Context, door string) ([]byte, error) {
+	d, err := s.door(door)
+	if err != nil {
+		return nil, err
+	}
+	return d.JWKS()
+}
+
+// RotateKey makes a new signing key for a door. The old ones verify until their
+// last token is over. The error names a door that is not open, or what is wrong
+// with the key.
+func (s *Server) RotateKey(ctx context.Context, door string, r Rotation) error {
+	d, err := s.door(door)
+	if err != nil {
+		return err
+	}
+	return d.RotateKey(ctx, issuer.Rotation{Secret: r.Secret, Private: r.Private, Algorithm: r.Algorithm, Now: r.Now})
+}
+
+// ParsePrivateKey reads a private key for Rotation: PEM (PKCS #1, PKCS #8 or
+// SEC 1) or a JWK (RFC 7517). The error says what the text is instead, and never
+// quotes it.
+func ParsePrivateKey(text token.Secret) (crypto.Signer, error) {
+	return signing.ParsePrivate([]byte(text.Reveal()))
+}
+
+// door is an open one.
+func (s *Server) door(name string) (*issuer.Door, error) {
+	open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2}[name]
+	if open == nil {
+		return nil, fmt.Errorf("the door %q is not open: %s are", name, strings.Join(s.config.Dialects, ", "))
+	}
+	return open, nil
 }
 
 func tenantOf(name string) string {

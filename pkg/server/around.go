@@ -157,7 +157,21 @@ func (s *Server) source(r *http.Request) string {
 
 // fail answers an error that is no refusal.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	id, _ := r.Context().Value(requestKey{}).(string)
+	status, id := s.report(r, err)
+	if status == http.StatusServiceUnavailable {
+		if w.Header().Get("Retry-After") == "" {
+			w.Header().Set("Retry-After", "1")
+		}
+		plain(w, status, "503: Service Unavailable")
+		return
+	}
+	internal(w, id)
+}
+
+// report logs an error that is no refusal, and returns the status to answer with
+// and the request's id.
+func (s *Server) report(r *http.Request, err error) (status int, id string) {
+	id, _ = r.Context().Value(requestKey{}).(string)
 	gone := r.Context().Err() != nil && errors.Is(err, context.Canceled)
 	if gone {
 		s.config.Log.Debug("the request was given up", "request_id", id)
@@ -166,13 +180,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	// The client may be there after all, and no answer would be a 200.
 	if gone || errors.Is(err, token.ErrUnavailable) {
-		if w.Header().Get("Retry-After") == "" {
-			w.Header().Set("Retry-After", "1")
-		}
-		plain(w, http.StatusServiceUnavailable, "503: Service Unavailable")
-		return
+		return http.StatusServiceUnavailable, id
 	}
-	internal(w, id)
+	return http.StatusInternalServerError, id
 }
 
 func internal(w http.ResponseWriter, id string) {

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
+	"github.com/ats-auth/ats-auth/internal/dialect/oauth2/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/password"
 	"github.com/ats-auth/ats-auth/internal/signing"
@@ -42,8 +43,11 @@ type Config struct {
 	// MasterKeyFile holds MasterKey, and is made when there is none. Default:
 	// MasterKey counts.
 	MasterKeyFile string
-	// Dialects are the doors that are open. Default: ats.
+	// Dialects are the doors that are open. Default: ats, oauth2.
 	Dialects []string
+	// PublicURL is what the service is called from outside, without a slash at the
+	// end; the issuer of the oauth2 door. Default "http://127.0.0.1:8081".
+	PublicURL string
 	// Issuer is the iss of the ats door's tokens. Default "ats.auth".
 	Issuer string
 	// JWTSecret signs the ats door's tokens, its bytes as they are. Default: one
@@ -92,13 +96,14 @@ type PasswordCost struct {
 }
 
 // DefaultDialects are open when none are configured.
-func DefaultDialects() []string { return []string{"ats"} }
+func DefaultDialects() []string { return []string{"ats", "oauth2"} }
 
 // Server is the service. It is safe for concurrent use.
 type Server struct {
 	config  Config
 	issuer  *issuer.Issuer
 	ats     *issuer.Door
+	oauth2  *issuer.Door // nil where it is not open
 	handler http.Handler
 }
 
@@ -122,8 +127,56 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.handler = s.around(ats.NewHandler(s.ats, ats.Config{TrustedGateways: c.TrustedGateways, Fail: s.fail}))
+	doors, err := s.openDoors(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.handler = s.around(doors)
 	return s, nil
+}
+
+// openDoors makes the handler of all doors that are open. Each path is one
+// door's; what is nobody's gets the last one's "not found".
+func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
+	var doors http.Handler = http.NotFoundHandler()
+	if slices.Contains(s.config.Dialects, "ats") {
+		doors = ats.NewHandler(s.ats, ats.Config{TrustedGateways: s.config.TrustedGateways, Fail: s.fail})
+	}
+	if !slices.Contains(s.config.Dialects, "oauth2") {
+		return doors, nil
+	}
+	standard, err := s.openStandard(ctx)
+	if err != nil {
+		return nil, err
+	}
+	others := doors
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if standard.Serves(r) {
+			standard.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	}), nil
+}
+
+// Lifetimes of the oauth2 door, in seconds.
+const (
+	oauth2AccessTTL  = 600
+	oauth2RefreshTTL = 30 * 24 * 3600
+)
+
+// openStandard opens the oauth2 door.
+func (s *Server) openStandard(ctx context.Context) (*door.Handler, error) {
+	var err error
+	s.oauth2, err = s.issuer.Door(ctx, issuer.DoorConfig{
+		Name: "oauth2", Issuer: s.config.PublicURL, Format: issuer.FormatRFC9068(),
+		AccessTTL: oauth2AccessTTL, RefreshTTL: oauth2RefreshTTL, RefreshIdle: s.config.RefreshIdle,
+		MaxRefreshTTL: s.config.MaxRefreshTTL, ReuseGrace: max(s.config.ReuseGrace, 0),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return door.New(door.Config{URL: s.config.PublicURL, Core: s.issuer, Door: s.oauth2, Report: s.report, Now: s.config.Now})
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -140,6 +193,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Issuer == "" {
 		c.Issuer = "ats.auth"
+	}
+	if c.PublicURL == "" {
+		c.PublicURL = "http://127.0.0.1:8081"
 	}
 	for _, f := range []struct {
 		value   *int64

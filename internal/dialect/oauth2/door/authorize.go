@@ -1,0 +1,332 @@
+package door
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
+	"github.com/ats-auth/ats-auth/internal/issuer"
+	"github.com/ats-auth/ats-auth/internal/pages"
+	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// authorization is an authorization request (RFC 6749 section 4.1.1) whose
+// application and redirect URI are known to be good.
+type authorization struct {
+	form     form
+	app      store.Application
+	redirect string // where the answer goes
+	scope    string
+	audience []string
+	prompt   []string
+	maxAge   int64 // seconds; -1: not given
+}
+
+// target is where a form may end up, for the policy of a page.
+func (a authorization) target() string {
+	u, err := url.Parse(a.redirect)
+	if err != nil {
+		return ""
+	}
+	if u.Host == "" {
+		return u.Scheme + ":"
+	}
+	return u.Scheme + "://" + u.Host
+}
+
+// host is what a person is told of where the browser goes next.
+func (a authorization) host() string {
+	u, err := url.Parse(a.redirect)
+	if err != nil || u.Host == "" {
+		return strings.SplitAfter(a.redirect, ":")[0]
+	}
+	return u.Host
+}
+
+// authorize answers an authorization request: by a page while application or
+// redirect URI are not good, else by sending the browser back (RFC 6749 section
+// 4.1.2.1).
+func (h *Handler) authorize(v *visit) {
+	query, err := parseForm(v.r.URL.RawQuery)
+	if err != nil {
+		h.problem(v, err)
+		return
+	}
+	a, err := h.known(v.r.Context(), query)
+	if err != nil {
+		h.problem(v, err)
+		return
+	}
+	if err := h.understand(&a); err != nil {
+		h.sendError(v, a, err)
+		return
+	}
+	if v.session == nil || h.mustProve(a, *v.session) {
+		h.askLogin(v, a)
+		return
+	}
+	h.decide(v, a)
+}
+
+// wanted is the authorization request in the address of a page of ours.
+func (h *Handler) wanted(r *http.Request, next *url.URL) (authorization, error) {
+	if next.Path != h.base+"/oauth2/authorize" {
+		return authorization{}, errForeign
+	}
+	f, err := parseForm(next.RawQuery)
+	if err != nil {
+		return authorization{}, err
+	}
+	return h.known(r.Context(), f)
+}
+
+// known finds the application, and whether the redirect URI is one of its own:
+// byte for byte, but for the port of a loopback address (RFC 9700 section 2.1,
+// RFC 8252 section 7.3).
+func (h *Handler) known(ctx context.Context, f form) (authorization, error) {
+	a := authorization{form: f, maxAge: -1}
+	id, err := f.need("client_id")
+	if err != nil {
+		return a, err
+	}
+	a.app, err = h.Core.Application(ctx, h.Door.Tenant, id)
+	if errors.Is(err, store.ErrNotFound) {
+		return a, refuse(oauth2.ErrorInvalidRequest, "no application with this client_id is registered")
+	} else if err != nil {
+		return a, err
+	}
+	asked := f.get("redirect_uri")
+	switch {
+	case asked == "" && len(a.app.RedirectURIs) == 1:
+		a.redirect = a.app.RedirectURIs[0]
+	case asked == "":
+		return a, refuse(oauth2.ErrorInvalidRequest, "the parameter redirect_uri is missing")
+	case !slices.ContainsFunc(a.app.RedirectURIs, func(r string) bool { return isRedirect(r, asked) }):
+		return a, refuse(oauth2.ErrorInvalidRequest, "the redirect_uri is not one that is registered for this application")
+	default:
+		a.redirect = asked
+	}
+	return a, nil
+}
+
+func isRedirect(registered, asked string) bool {
+	if registered == asked {
+		return true
+	}
+	r, err := url.Parse(registered)
+	if err != nil || r.Scheme != "http" || !isLoopback(r.Hostname()) {
+		return false
+	}
+	u, err := url.Parse(asked)
+	if err != nil || u.Hostname() != r.Hostname() {
+		return false
+	}
+	if port, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || port == 0) {
+		return false
+	}
+	return withoutPort(asked, u) == withoutPort(registered, r)
+}
+
+// isLoopback knows the addresses; localhost may be somebody else's name (RFC 8252
+// section 8.3).
+func isLoopback(host string) bool {
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func withoutPort(text string, u *url.URL) string {
+	return strings.Replace(text, u.Host, strings.TrimSuffix(u.Host, ":"+u.Port()), 1)
+}
+
+// challengeForm is a SHA-256 in base64url (RFC 7636 section 4.2).
+var challengeForm = regexp.MustCompile(`^[A-Za-z0-9_-]{43}$`)
+
+// understand reads the rest of a request. What is wrong is told to the
+// application.
+func (h *Handler) understand(a *authorization) error {
+	f := a.form
+	switch {
+	case f.get("request") != "":
+		return refuse("request_not_supported", "request objects are not taken")
+	case f.get("request_uri") != "":
+		return refuse("request_uri_not_supported", "request objects are not taken")
+	case f.get("response_type") == "":
+		return refuse(oauth2.ErrorInvalidRequest, "the parameter response_type is missing")
+	case f.get("response_type") != "code":
+		return refuse(oauth2.ErrorUnsupportedResponseType, "response_type must be code")
+	case f.get("response_mode") != "" && f.get("response_mode") != "query":
+		return refuse(oauth2.ErrorInvalidRequest, "response_mode must be query")
+	case !slices.Contains(a.app.Grants, token.GrantAuthorizationCode):
+		return refuse(oauth2.ErrorUnauthorizedClient, "the application is not registered for authorization codes")
+	}
+	if err := checkChallenge(*a); err != nil {
+		return err
+	}
+	if err := readPrompt(a); err != nil {
+		return err
+	}
+	var err error
+	if a.scope, err = scope(a.app, f); err != nil {
+		return err
+	}
+	a.audience, err = h.audience(a.app, f, a.scope)
+	return err
+}
+
+// checkChallenge is RFC 7636 section 4.4.1, with S256 alone (RFC 9700 section
+// 2.1.1).
+func checkChallenge(a authorization) error {
+	challenge, method := a.form.get("code_challenge"), a.form.get("code_challenge_method")
+	switch {
+	case challenge == "" && method == "" && a.app.PKCEOptional && !isPublic(a.app):
+		return nil
+	case challenge == "":
+		return refuse(oauth2.ErrorInvalidRequest, "the parameter code_challenge is missing: PKCE is required")
+	case method != "S256":
+		return refuse(oauth2.ErrorInvalidRequest, "code_challenge_method must be S256")
+	case !challengeForm.MatchString(challenge):
+		return refuse(oauth2.ErrorInvalidRequest, "code_challenge is not the base64url of a SHA-256")
+	}
+	return nil
+}
+
+// readPrompt is OpenID Connect Core section 3.1.2.1.
+func readPrompt(a *authorization) error {
+	a.prompt = strings.Fields(a.form.get("prompt"))
+	for _, p := range a.prompt {
+		if !slices.Contains([]string{"none", "login", "consent", "select_account"}, p) {
+			return refuse(oauth2.ErrorInvalidRequest, "prompt holds a word that is not known")
+		}
+	}
+	if slices.Contains(a.prompt, "none") && len(a.prompt) > 1 {
+		return refuse(oauth2.ErrorInvalidRequest, "prompt none goes with no other")
+	}
+	if text := a.form.get("max_age"); text != "" {
+		age, err := strconv.ParseUint(text, 10, 31)
+		if err != nil {
+			return refuse(oauth2.ErrorInvalidRequest, "max_age is not a number of seconds")
+		}
+		a.maxAge = int64(age)
+	}
+	return nil
+}
+
+// mustProve reports whether the person has to log in again.
+func (h *Handler) mustProve(a authorization, s store.Session) bool {
+	if slices.Contains(a.prompt, "login") || slices.Contains(a.prompt, "select_account") {
+		return true
+	}
+	return a.maxAge >= 0 && (h.Now().UnixMicro()-s.AuthAt)/1_000_000 > a.maxAge
+}
+
+// askLogin leads to the login page and back here. What has asked for the login
+// has been done then, and is left out of the way back.
+func (h *Handler) askLogin(v *visit, a authorization) {
+	if slices.Contains(a.prompt, "none") {
+		h.sendError(v, a, refuse("login_required", "nobody is logged in"))
+		return
+	}
+	query := url.Values(a.form)
+	back := url.Values{}
+	for name, list := range query {
+		back[name] = list
+	}
+	rest := slices.DeleteFunc(slices.Clone(a.prompt), func(p string) bool { return p == "login" || p == "select_account" })
+	back.Del("prompt")
+	if len(rest) > 0 {
+		back.Set("prompt", strings.Join(rest, " "))
+	}
+	if a.maxAge == 0 {
+		back.Del("max_age")
+	}
+	h.toLogin(v, h.base+"/oauth2/authorize?"+back.Encode())
+}
+
+// decide asks the person, or acts on the answer.
+func (h *Handler) decide(v *visit, a authorization) {
+	asks := !a.app.SkipConsent || slices.Contains(a.prompt, "consent")
+	switch {
+	case v.r.Method == http.MethodPost && v.form.get("decision") == "allow", !asks:
+		h.allow(v, a)
+	case v.r.Method == http.MethodPost:
+		h.sendError(v, a, refuse(oauth2.ErrorAccessDenied, "the person has denied it"))
+	case slices.Contains(a.prompt, "none"):
+		h.sendError(v, a, refuse("consent_required", "the person has to be asked"))
+	default:
+		h.pages.Consent(v.w, http.StatusOK, pages.Consent{
+			Frame: h.frame(v, a.target()), Action: h.base + "/oauth2/authorize?" + url.Values(a.form).Encode(),
+			Client: a.app.Name, ClientID: a.app.ID, RedirectHost: a.host(), Scopes: meanings(a.scope), Resources: h.others(a.audience),
+		})
+	}
+}
+
+// allow gives the application a code.
+func (h *Handler) allow(v *visit, a authorization) {
+	code, err := h.Door.NewCode(v.r.Context(), store.Ticket{
+		Client: a.app.ID, Scope: a.scope, Audience: strings.Join(a.audience, " "), RedirectURI: a.form.get("redirect_uri"),
+		Challenge: a.form.get("code_challenge"), Nonce: a.form.get("nonce"), Bound: a.form.get("dpop_jkt"),
+		Subject: v.session.Subject, AuthAt: v.session.AuthAt,
+	})
+	if err != nil {
+		h.sendError(v, a, err)
+		return
+	}
+	h.send(v, a, url.Values{"code": {code.Reveal()}})
+}
+
+// sendError tells the application what went wrong (RFC 6749 section 4.1.2.1).
+func (h *Handler) sendError(v *visit, a authorization, err error) {
+	known, ok := asRefusal(err)
+	if !ok {
+		status, id := h.Report(v.r, err)
+		known = refusal{code: oauth2.ErrorServerError, description: "internal error, request id " + id}
+		if status == http.StatusServiceUnavailable {
+			known = refusal{code: oauth2.ErrorTemporarilyUnavailable, description: "the service cannot answer at the moment"}
+		}
+	}
+	h.send(v, a, url.Values{"error": {known.code}, "error_description": {printable(known.description)}})
+}
+
+// send takes the browser back to the application, with state as it came and who
+// answers (RFC 9207 section 2).
+func (h *Handler) send(v *visit, a authorization, answer url.Values) {
+	if state := a.form.get("state"); state != "" {
+		answer.Set("state", state)
+	}
+	answer.Set("iss", h.URL)
+	separator := "?"
+	if strings.Contains(a.redirect, "?") {
+		separator = "&"
+	}
+	seeOther(v.w, a.redirect+separator+answer.Encode())
+}
+
+// meanings says what scopes mean, for those that we know.
+func meanings(scope string) []pages.Scope {
+	known := map[string]string{
+		issuer.ScopeOpenID:  "Know that it is you",
+		scopeProfile:        "Know your user name",
+		issuer.ScopeAccount: "See your logins, end them, and revoke all your tokens",
+		"offline_access":    "Stay logged in while you are away",
+		"read":              "Read what you may read",
+		"write":             "Change what you may change",
+	}
+	var list []pages.Scope
+	for _, s := range strings.Fields(scope) {
+		list = append(list, pages.Scope{Name: s, Meaning: known[s]})
+	}
+	return list
+}
+
+// others is an audience without this service.
+func (h *Handler) others(audience []string) []string {
+	return slices.DeleteFunc(slices.Clone(audience), func(a string) bool { return a == h.URL })
+}
