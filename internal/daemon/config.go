@@ -33,6 +33,7 @@ type config struct {
 	cert, key     string
 	shutdownGrace time.Duration
 	store         string
+	nameless      bool // public_url is not given
 }
 
 // load reads the configuration: environment over file over defaults.
@@ -159,7 +160,7 @@ func (a *app) interpret(v *values) *config {
 		StaleAfter: v.duration("store", "stale_after"), BehindProxy: v.flag("server", "behind_proxy"),
 		TrustedGateways: v.networks("server", "trusted_gateways"),
 		JWTSecret:       token.NewPassword(v.text("tokens", "jwt_secret")), MasterKey: token.NewSecret(v.text("tokens", "master_key")),
-		MasterKeyFile: v.text("tokens", "master_key_file"),
+		MasterKeyFile: v.text("tokens", "master_key_file"), PublicURL: v.text("server", "public_url"),
 	}
 	if c.store == "" {
 		c.store = "sqlite:" + filepath.Join(a.stateDir(), "store.db")
@@ -170,7 +171,23 @@ func (a *app) interpret(v *values) *config {
 		v.imply("tokens", "master_key_file", name)
 	}
 	c.check(v)
+	c.name(v)
 	return c
+}
+
+// name finds what the service is called from outside.
+func (c *config) name(v *values) {
+	if _, port, err := net.SplitHostPort(c.listen); c.server.PublicURL == "" && err == nil {
+		c.nameless = true
+		c.server.PublicURL = c.ownURL(port)
+		v.imply("server", "public_url", c.server.PublicURL)
+		return
+	}
+	url, good := publicURL(c.server.PublicURL)
+	if !good {
+		v.wrong("server", "public_url", "an https URL, or http of localhost or a loopback address, without user, query and fragment")
+	}
+	c.server.PublicURL = url
 }
 
 // check finds what cannot be meant, each by itself or together.
@@ -219,11 +236,7 @@ func orNone(seconds int64) int64 {
 
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return err == nil && loopbackHost(host)
 }
 
 // readSecrets reads the files that hold secrets.

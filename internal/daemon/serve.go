@@ -36,41 +36,63 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 		_, err := io.WriteString(a.Stdout, config.values.report())
 		return err
 	}
+	ports, err := openPorts(config)
+	if err != nil {
+		return err
+	}
+	defer ports.close()
+	config.nameFor(ports.doors.Addr())
 	logger := a.newLog()
 	s, st, err := a.open(c.Context(), config, logger)
 	if err != nil {
 		return err
 	}
 	config.warn(logger)
-	err = a.listenAndServe(c.Context(), config, s, logger)
+	err = a.serveOn(c.Context(), ports, config, s, logger)
 	return errors.Join(err, st.Close())
 }
 
-// listenAndServe opens the ports, serves until ctx ends, then lets requests
-// under way come to their end.
-func (a *app) listenAndServe(ctx context.Context, c *config, s *server.Server, logger *slog.Logger) error {
+// ports are open before all else, so that the service knows what it is called.
+type ports struct {
+	doors net.Listener
+	admin net.Listener // nil: off
+}
+
+func openPorts(c *config) (p ports, err error) {
+	if p.doors, err = listen("listen", c.listen); err != nil || c.adminListen == "off" {
+		return p, err
+	}
+	if p.admin, err = listen("admin_listen", c.adminListen); err != nil {
+		p.close()
+	}
+	return p, err
+}
+
+// close closes what is not closed yet.
+func (p ports) close() {
+	for _, l := range []net.Listener{p.doors, p.admin} {
+		if l != nil {
+			_ = l.Close()
+		}
+	}
+}
+
+// serveOn serves until ctx ends, then lets requests under way come to their end.
+func (a *app) serveOn(ctx context.Context, p ports, c *config, s *server.Server, logger *slog.Logger) error {
 	certificates, err := a.certificates(c)
 	if err != nil {
 		return err
 	}
-	doors, err := listen("listen", c.listen)
-	if err != nil {
-		return err
-	}
-	scheme := "http"
+	doors, scheme := p.doors, "http"
 	if certificates != nil {
 		doors = tls.NewListener(doors, certificates.config())
 		scheme = "https"
 		logger.Info("certificate", "file", certificates.cert)
 	}
 	servers := map[*http.Server]net.Listener{newHTTPServer(s, logger): doors}
-	if c.adminListen != "off" {
-		admin, err := listen("admin_listen", c.adminListen)
-		if err != nil {
-			return errors.Join(err, doors.Close())
-		}
-		servers[newHTTPServer(s.Health(), logger)] = admin
-		logger.Info("health and readiness", "url", "http://"+admin.Addr().String()+"/readyz")
+	if p.admin != nil {
+		servers[newHTTPServer(s.Health(), logger)] = p.admin
+		logger.Info("health and readiness", "url", "http://"+p.admin.Addr().String()+"/readyz")
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -79,7 +101,10 @@ func (a *app) listenAndServe(ctx context.Context, c *config, s *server.Server, l
 	for server, listener := range servers {
 		go func() { failed <- server.Serve(listener) }()
 	}
-	logger.Info("serving", "url", scheme+"://"+doors.Addr().String(), "dialects", strings.Join(c.server.Dialects, ", "), "store", maskURL(c.store), "version", a.Version)
+	logger.Info(
+		"serving", "url", scheme+"://"+doors.Addr().String(), "public_url", c.server.PublicURL,
+		"dialects", strings.Join(c.server.Dialects, ", "), "store", maskURL(c.store), "version", a.Version,
+	)
 	err = a.wait(ctx, failed, certificates, logger)
 	return errors.Join(err, shutdown(servers, c.shutdownGrace, logger))
 }
@@ -178,6 +203,9 @@ func (c *config) warnings() []string {
 	}
 	if len(c.server.TrustedGateways) > 0 {
 		list = append(list, "[server] trusted_gateways may log out any user without a token")
+	}
+	if w := c.namelessWarning(); w != "" {
+		list = append(list, w)
 	}
 	return list
 }

@@ -154,7 +154,9 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 					return err
 				}
 				u := store.User{Tenant: *tenant, Name: args[0], Roles: roles}
-				if err := s.AddUser(c.Context(), u, password); err != nil {
+				if err := s.AddUser(c.Context(), u, password); errors.Is(err, store.ErrExists) {
+					return fmt.Errorf("there is an application or a user %q already", args[0])
+				} else if err != nil {
 					return err
 				}
 				a.say("user %s added", args[0])
