@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -127,7 +128,7 @@ func TestAMasterKeyIsTheBase64Of32Bytes(t *testing.T) {
 func TestNeitherMasterNorKeyNorRingPrintsItsSecret(t *testing.T) {
 	m := NewMaster()
 	k := Key{ID: "k1", Algorithm: "HS256", State: Active, Secret: token.NewSecret("hunter2hunter2hunter2hunter2hunter2")}
-	r, err := NewRing(k, Key{ID: "k0", Algorithm: "HS256", State: Retiring, Secret: k.Secret})
+	r, err := NewRing(time.Now(), k, Key{ID: "k0", Algorithm: "HS256", State: Retiring, Secret: k.Secret})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,7 +149,7 @@ func TestNeitherMasterNorKeyNorRingPrintsItsSecret(t *testing.T) {
 			t.Errorf("%q is printed:\n%s", secret, out.String())
 		}
 	}
-	if !strings.Contains(out.String(), "{k1 HS256 active 0 0 <redacted") {
+	if !strings.Contains(out.String(), "{k1 HS256 active 0 0 0 <redacted") {
 		t.Errorf("a key does not print what is no secret:\n%s", out.String())
 	}
 }

@@ -25,9 +25,12 @@ func hs256(id, state string, created int64) Key {
 	return Key{ID: id, Algorithm: "HS256", State: state, CreatedAt: created, Secret: token.NewSecret("secret of " + id + " that is long enough by far")}
 }
 
+// ringTime is the instant that the rings of the tests are of.
+var ringTime = time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+
 func newRing(t testing.TB, keys ...Key) *Ring {
 	t.Helper()
-	r, err := NewRing(keys...)
+	r, err := NewRing(ringTime, keys...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +103,7 @@ func TestTheNewestActiveKeySigns(t *testing.T) {
 }
 
 func TestARetiringKeyVerifiesUntilItsLastTokenIsOver(t *testing.T) {
-	now := time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC)
+	now := ringTime.Add(time.Hour)
 	retiring := hs256("retiring", Retiring, 1)
 	retiring.NotAfter = now.UnixMicro()
 	endless := hs256("endless", Retiring, 2)
@@ -147,7 +150,7 @@ func TestNewRingRefusesWhatCannotSign(t *testing.T) {
 		"no id":         {good, change(func(k *Key) { k.ID = "" })},
 		"unknown state": {good, change(func(k *Key) { k.State = "gone" })},
 	} {
-		if r, err := NewRing(keys...); err == nil {
+		if r, err := NewRing(ringTime, keys...); err == nil {
 			t.Errorf("%s: made %v", name, r)
 		} else if strings.Contains(err.Error(), "secret of") {
 			t.Errorf("%s: %v", name, err)

@@ -39,6 +39,9 @@ func (v *Verifier) name(e *entry, raw string, r *token.Registered) {
 	if r.IssuedAt.Present {
 		q.IssuedAt = r.IssuedAt.Microseconds
 	}
+	if client, _ := e.claims.String("client_id"); client != "" {
+		q.Client = SubjectKey(v.tenant, client)
+	}
 	id := e.claims.ID()
 	if id == "" {
 		if t, err := token.Decode(raw); err == nil {

@@ -148,7 +148,7 @@ func (r *Revocations) addBlock(b block, table *crc32.Table) error {
 			return wrong
 		}
 		r.addIDs(int(b.kind()-blockTokens), b.payload)
-	case blockSubjects, blockTenants:
+	case blockSubjects, blockTenants, blockClients:
 		return r.addMarks(b, wrong)
 	case blockAll:
 		if uint64(len(b.payload)) != b.facts()*8 {
@@ -198,9 +198,12 @@ func (r *Revocations) addMarks(b block, wrong error) error {
 			return wrong
 		}
 		key, at := string(p[2:2+n]), int64(binary.BigEndian.Uint64(p[2+n:]))
-		if b.kind() == blockSubjects {
-			r.addSubject(key, at)
-		} else {
+		switch b.kind() {
+		case blockSubjects:
+			r.addMark(subjectKeys, key, at)
+		case blockClients:
+			r.addMark(clientKeys, key, at)
+		default:
 			r.addTenant(key, at)
 		}
 		p = p[2+n+8:]

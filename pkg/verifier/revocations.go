@@ -24,11 +24,13 @@ const (
 	RevokedToken   FactKind = "token"   // Key: 16 bytes, token.Identity
 	RevokedSession FactKind = "session" // Key: 16 bytes, token.ID.Session
 	RevokedSubject FactKind = "subject" // Key: SubjectKey
+	RevokedClient  FactKind = "client"  // Key: SubjectKey of the tenant and the client_id
 	RevokedTenant  FactKind = "tenant"  // Key: the tenant
 	RevokedAll     FactKind = "all"     // Key: empty
 )
 
-// SubjectKey names a user of a tenant, in a Fact and in a Query.
+// SubjectKey names a user of a tenant, or an application of one, in a Fact and in
+// a Query.
 func SubjectKey(tenant, subject string) string { return tenant + "\x00" + subject }
 
 const shardCount = 256
@@ -42,19 +44,20 @@ type Revocations struct {
 	count   [kinds]atomic.Int64
 }
 
-// shard holds the ids and subjects that hash to it. Times of ids are whole
+// shard holds the ids, subjects and clients that hash to it. Times of ids are whole
 // seconds, rounded up, which takes half the room.
 type shard struct {
-	mu       sync.RWMutex
-	ids      [2]map[[16]byte]uint32 // of tokens, of sessions -> until; 0: keep
-	subjects map[string]int64       // subject key -> at
+	mu    sync.RWMutex
+	ids   [2]map[[16]byte]uint32 // of tokens, of sessions -> until; 0: keep
+	marks [2]map[string]int64    // of subjects, of clients: key -> at
 }
 
-// Indexes of shard.ids and of Revocations.count.
+// Indexes of Revocations.count, the first two of shard.ids too.
 const (
 	tokenIDs = iota
 	sessionIDs
 	subjectKeys
+	clientKeys
 	kinds
 )
 
@@ -67,7 +70,9 @@ func (r *Revocations) Add(facts ...Fact) {
 		case RevokedSession:
 			r.addID(sessionIDs, f)
 		case RevokedSubject:
-			r.addSubject(f.Key, f.At)
+			r.addMark(subjectKeys, f.Key, f.At)
+		case RevokedClient:
+			r.addMark(clientKeys, f.Key, f.At)
 		case RevokedTenant:
 			r.addTenant(f.Key, f.At)
 		case RevokedAll:
@@ -113,16 +118,19 @@ func wholeSeconds(microseconds int64) uint32 {
 	return uint32(max(1, (microseconds+999_999)/1_000_000))
 }
 
-func (r *Revocations) addSubject(key string, at int64) {
+// addMark adds one of subjectKeys or clientKeys.
+func (r *Revocations) addMark(kind int, key string, at int64) {
 	s := &r.shards[shardOf(key)]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	old, known := s.subjects[key]
-	if s.subjects == nil {
-		s.subjects = make(map[string]int64)
+	m := s.marks[kind-subjectKeys]
+	if m == nil {
+		m = make(map[string]int64)
+		s.marks[kind-subjectKeys] = m
 	}
-	if s.subjects[key] = max(old, at); !known {
-		r.count[subjectKeys].Add(1)
+	old, known := m[key]
+	if m[key] = max(old, at); !known {
+		r.count[kind].Add(1)
 	}
 }
 
@@ -164,6 +172,7 @@ type Query struct {
 	Session  [16]byte // of its ID; zero: unknown
 	Tenant   string
 	Subject  string // SubjectKey
+	Client   string // SubjectKey of its client_id; empty: none
 	IssuedAt int64  // microseconds since 1970; 0: unknown, and then any watermark voids it
 }
 
@@ -172,7 +181,10 @@ func (r *Revocations) Revoked(q Query) bool {
 	if r.hasID(tokenIDs, q.Identity) || r.hasID(sessionIDs, q.Session) {
 		return true
 	}
-	until := max(r.all.Load(), r.subjectAt(q.Subject))
+	until := max(r.all.Load(), r.markAt(subjectKeys, q.Subject))
+	if q.Client != "" {
+		until = max(until, r.markAt(clientKeys, q.Client))
+	}
 	if tenants := r.tenants.Load(); tenants != nil {
 		until = max(until, (*tenants)[q.Tenant])
 	}
@@ -190,13 +202,13 @@ func (r *Revocations) hasID(kind int, id [16]byte) bool {
 	return gone
 }
 
-func (r *Revocations) subjectAt(key string) int64 {
-	if r.count[subjectKeys].Load() == 0 {
+func (r *Revocations) markAt(kind int, key string) int64 {
+	if r.count[kind].Load() == 0 {
 		return 0
 	}
 	s := &r.shards[shardOf(key)]
 	s.mu.RLock()
-	at := s.subjects[key]
+	at := s.marks[kind-subjectKeys][key]
 	s.mu.RUnlock()
 	return at
 }

@@ -21,7 +21,7 @@ func text(id [16]byte) string { return string(id[:]) }
 
 func TestAFactVoidsWhatItNamesAndNothingElse(t *testing.T) {
 	const at = 1_700_000_000_000_000
-	base := Query{Identity: id(1), Session: id(2), Tenant: "t", Subject: SubjectKey("t", "marco"), IssuedAt: at}
+	base := Query{Identity: id(1), Session: id(2), Tenant: "t", Subject: SubjectKey("t", "marco"), Client: SubjectKey("t", "robot"), IssuedAt: at}
 	for name, c := range map[string]struct {
 		fact Fact
 		void bool
@@ -35,6 +35,11 @@ func TestAFactVoidsWhatItNamesAndNothingElse(t *testing.T) {
 		"its subject, a microsecond ago":  {Fact{Kind: RevokedSubject, Key: SubjectKey("t", "marco"), At: at - 1}, false},
 		"another subject":                 {Fact{Kind: RevokedSubject, Key: SubjectKey("t", "polo"), At: at}, false},
 		"its subject in another tenant":   {Fact{Kind: RevokedSubject, Key: SubjectKey("u", "marco"), At: at}, false},
+		"its client, then":                {Fact{Kind: RevokedClient, Key: SubjectKey("t", "robot"), At: at}, true},
+		"its client, a microsecond ago":   {Fact{Kind: RevokedClient, Key: SubjectKey("t", "robot"), At: at - 1}, false},
+		"another client":                  {Fact{Kind: RevokedClient, Key: SubjectKey("t", "toaster"), At: at}, false},
+		"a client named like its subject": {Fact{Kind: RevokedClient, Key: SubjectKey("t", "marco"), At: at}, false},
+		"a subject named like its client": {Fact{Kind: RevokedSubject, Key: SubjectKey("t", "robot"), At: at}, false},
 		"its tenant":                      {Fact{Kind: RevokedTenant, Key: "t", At: at}, true},
 		"its tenant, a microsecond ago":   {Fact{Kind: RevokedTenant, Key: "t", At: at - 1}, false},
 		"another tenant":                  {Fact{Kind: RevokedTenant, Key: "u", At: at}, false},
@@ -55,9 +60,9 @@ func TestAFactVoidsWhatItNamesAndNothingElse(t *testing.T) {
 		}
 	}
 	var r Revocations
-	r.Add(Fact{Kind: RevokedSession, Key: text([16]byte{})})
+	r.Add(Fact{Kind: RevokedSession, Key: text([16]byte{})}, Fact{Kind: RevokedClient, Key: "", At: at})
 	if r.Revoked(Query{Identity: id(1)}) {
-		t.Error("a token without session is void with the session of zeros")
+		t.Error("a token without session or client is void with the session of zeros or the client of no name")
 	}
 }
 
@@ -185,6 +190,10 @@ func TestVerifyRefusesWhatWasRevoked(t *testing.T) {
 		"by watermark, an id beyond exp and no iat":   {with(`"jti":"` + token.NewID(session, 1<<62, hmac.New(sha256.New, nil)).String() + `"`), Fact{Kind: RevokedSubject, Key: sub, At: 1}, true},
 		"by watermark within the second of its iat":   {with(`"iat":1699999990,"jti":"x"`), Fact{Kind: RevokedSubject, Key: sub, At: 1_699_999_990_000_000}, true},
 		"by watermark the second before its iat":      {with(`"iat":1699999990,"jti":"x"`), Fact{Kind: RevokedSubject, Key: sub, At: 1_699_999_989_999_999}, false},
+		"by its client":                               {with(`"iat":1699999990,"client_id":"robot"`), Fact{Kind: RevokedClient, Key: SubjectKey("default", "robot"), At: 1_699_999_990_000_000}, true},
+		"by its client, the second before its iat":    {with(`"iat":1699999990,"client_id":"robot"`), Fact{Kind: RevokedClient, Key: SubjectKey("default", "robot"), At: 1_699_999_989_999_999}, false},
+		"by another client":                           {with(`"iat":1699999990,"client_id":"robot"`), Fact{Kind: RevokedClient, Key: SubjectKey("default", "toaster"), At: 1_699_999_990_000_000}, false},
+		"by a client of another tenant":               {with(`"iat":1699999990,"client_id":"robot"`), Fact{Kind: RevokedClient, Key: SubjectKey("t", "robot"), At: 1_699_999_990_000_000}, false},
 		"by watermark where nobody knows its instant": {with(`"jti":"x"`), Fact{Kind: RevokedSubject, Key: sub, At: 1}, true},
 		"by tenant":                                   {with(`"iat":1699999990`), Fact{Kind: RevokedTenant, Key: "default", At: issued}, true},
 		"by everything":                               {with(`"iat":1699999990`), Fact{Kind: RevokedAll, At: issued}, true},

@@ -15,8 +15,8 @@ import (
 //	block:  kind 1, number of facts 3, length 4, CRC-32C of these and the payload 4, payload
 //
 // The payload of tokens and sessions is 20 bytes each: id 16, until 4 in seconds
-// since 1970 (0: keep). Of subjects and tenants: length of the key 2, key, at 8
-// in microseconds. Of all: at 8. Of the end of a snapshot: the number of facts
+// since 1970 (0: keep). Of subjects, tenants and clients: length of the key 2,
+// key, at 8 in microseconds. Of all: at 8. Of the end of a snapshot: the number of facts
 // before it, 8. Further blocks may be appended at any time.
 const (
 	magic       = "ats-rev\x01"
@@ -33,6 +33,7 @@ const (
 	blockTenants
 	blockAll
 	blockEnd
+	blockClients
 )
 
 // ErrCorrupt is wrapped by the errors about a file of revocations that is cut off
@@ -111,8 +112,10 @@ func (r *Revocations) Save(w io.Writer) error {
 		s.mu.RLock()
 		b.ids(blockTokens, s.ids[tokenIDs])
 		b.ids(blockSessions, s.ids[sessionIDs])
-		for key, at := range s.subjects {
-			b.mark(blockSubjects, key, at)
+		for i, kind := range []byte{blockSubjects, blockClients} {
+			for key, at := range s.marks[i] {
+				b.mark(kind, key, at)
+			}
 		}
 		s.mu.RUnlock()
 	}
@@ -144,15 +147,11 @@ func AppendFacts(w io.Writer, facts ...Fact) error {
 				kind = blockSessions
 			}
 			b.ids(kind, map[[16]byte]uint32{[16]byte([]byte(f.Key)): wholeSeconds(f.Until)})
-		case RevokedSubject, RevokedTenant:
+		case RevokedSubject, RevokedTenant, RevokedClient:
 			if len(f.Key) > maxKeyName {
 				return fmt.Errorf("a revoked %s whose key has %d bytes, at most %d are possible", f.Kind, len(f.Key), maxKeyName)
 			}
-			kind := byte(blockSubjects)
-			if f.Kind == RevokedTenant {
-				kind = blockTenants
-			}
-			b.mark(kind, f.Key, f.At)
+			b.mark(markBlock(f.Kind), f.Key, f.At)
 		case RevokedAll:
 			b.number(blockAll, uint64(f.At))
 		default:
@@ -161,6 +160,17 @@ func AppendFacts(w io.Writer, facts ...Fact) error {
 	}
 	b.flush()
 	return b.err
+}
+
+// markBlock is the kind of block of facts that are a key and an instant.
+func markBlock(kind FactKind) byte {
+	switch kind {
+	case RevokedTenant:
+		return blockTenants
+	case RevokedClient:
+		return blockClients
+	}
+	return blockSubjects
 }
 
 const maxKeyName = 4096

@@ -21,6 +21,7 @@ func someFacts() []Fact {
 		{Kind: RevokedSubject, Key: SubjectKey("t", "ä marco"), At: 7},
 		{Kind: RevokedSubject, Key: "", At: 8},
 		{Kind: RevokedTenant, Key: "t", At: 9},
+		{Kind: RevokedClient, Key: SubjectKey("t", "robot"), At: 10},
 		{Kind: RevokedAll, At: 3},
 	}
 }
@@ -28,6 +29,7 @@ func someFacts() []Fact {
 func holdsSomeFacts(r *Revocations) bool {
 	return r.Len() == len(someFacts()) && r.Revoked(Query{Identity: id(1), IssuedAt: 99}) && r.Revoked(Query{Identity: id(2), IssuedAt: 99}) && r.Revoked(Query{Session: id(3), IssuedAt: 99}) &&
 		r.Revoked(Query{Subject: SubjectKey("t", "ä marco"), IssuedAt: 7}) && !r.Revoked(Query{Subject: "x", IssuedAt: 7}) && r.Revoked(Query{Subject: "", IssuedAt: 8}) &&
+		r.Revoked(Query{Client: SubjectKey("t", "robot"), Subject: "x", IssuedAt: 10}) && !r.Revoked(Query{Subject: SubjectKey("t", "robot"), IssuedAt: 10}) &&
 		r.Revoked(Query{Tenant: "t", IssuedAt: 9}) && r.Revoked(Query{Subject: "x", IssuedAt: 3}) && r.shards[1].ids[tokenIDs][id(1)] == 5
 }
 

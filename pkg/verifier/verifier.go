@@ -3,7 +3,7 @@
 // doors all ask it.
 //
 // A Verifier judges tokens, as a function (Verify) or as net/http middleware
-// (Middleware, RequireScope). Its keys are given as they are (Key, ParseKeys) or
+// (Middleware, RequireScope); Proofs judge proofs of possession (DPoP). Its keys are given as they are (Key, ParseKeys) or
 // come from a file, a URL or an issuer and stay fresh (Source). Revocations is a
 // set of what was revoked, saved in and loaded from a file, and kept up to date
 // by a Follower. Tokens that are no JWTs are left to a Checker, and without keys
@@ -11,7 +11,8 @@
 //
 // It is strict where RFC 8725 says so: each key is bound to the algorithms of its
 // kind, a token has one spelling, duplicate members and unknown critical headers
-// are refused, and keys named inside a token are never used. The signature
+// are refused, and keys named inside a token are never used: that of a proof proves
+// nothing but who sends it. The signature
 // methods and the rules of exp, nbf, iat, iss and aud are golang-jwt's, JWKs are
 // read by go-jose; the front end is this package's own.
 //
@@ -101,6 +102,14 @@ type Config struct {
 	// CacheBytes. Default 0: every time is asked. Danger: so long a token may be
 	// used after it was revoked.
 	CheckMaxAge time.Duration
+	// Proofs judge the proofs of possession by which Middleware lets bound tokens
+	// through. Default: none are, and bound tokens are refused.
+	Proofs *Proofs
+	// BaseURL is how callers reach the service: scheme, host and what a proxy takes
+	// off the front of paths; a proof must name it. Default: the request's Host, with
+	// https where it came by TLS. Danger: then a proof that another service was sent
+	// works here for whoever names that service as Host.
+	BaseURL string
 	// Realm is what Middleware names in its challenges. Default: "ats-auth".
 	Realm string
 	// Now is the clock. Default: time.Now.
@@ -130,6 +139,8 @@ type Verifier struct {
 	check       Checker
 	checkMaxAge time.Duration
 	realm       string
+	proofs      *Proofs
+	baseURL     string
 	rule        func(*token.Claims) error
 }
 
@@ -143,6 +154,11 @@ func New(c Config) (*Verifier, error) {
 	}
 	if c.MaxLifetime < 0 || c.MaxLifetime > math.MaxInt64/1_000_000 {
 		return nil, fmt.Errorf("maximum lifetime %d s: from 0 to %d is possible", c.MaxLifetime, int64(math.MaxInt64/1_000_000))
+	}
+	if c.BaseURL != "" {
+		if _, err := normalURL(c.BaseURL); err != nil || strings.ContainsAny(c.BaseURL, "?#") {
+			return nil, fmt.Errorf("base URL %q is not one of http or https, without user, query and fragment", clipURL(c.BaseURL))
+		}
 	}
 	if c.Realm == "" {
 		c.Realm = "ats-auth"
@@ -161,6 +177,7 @@ func New(c Config) (*Verifier, error) {
 		leeway: c.Leeway, now: c.Now, issuer: c.Issuer, maxLifetime: c.MaxLifetime * 1_000_000,
 		revocations: c.Revocations, fresh: c.Fresh, tenant: c.Tenant, cache: newCache(c.CacheBytes),
 		check: c.Check, checkMaxAge: c.CheckMaxAge, realm: c.Realm, rule: c.Rule,
+		proofs: c.Proofs, baseURL: strings.TrimRight(c.BaseURL, "/"),
 	}
 	v.pool.New = func() any { return new(work) }
 	v.validator = v.rules()
