@@ -148,7 +148,7 @@ func TestTheNewestKeyWhoseTimeHasComeSigns(t *testing.T) {
 		"the later start wins":          {[]Key{made("a", Active, 9, -time.Hour, 0), made("b", Active, 1, -time.Minute, 0)}, []string{"b", "a"}, 0},
 		"what is over is dropped":       {[]Key{made("a", Active, 1, 0, 0), {ID: "b", Algorithm: "HS256", State: Retiring, NotAfter: at(0), Secret: token.NewSecret(seedSecret)}, made("c", Retiring, 1, 0, time.Microsecond)}, []string{"a", "c"}, at(time.Microsecond)},
 		"a retiring key starts nothing": {[]Key{made("a", Active, 1, 0, 0), made("b", Retiring, 2, time.Hour, 2*time.Hour)}, []string{"a", "b"}, at(2 * time.Hour)},
-		"an active key is never over":   {[]Key{made("a", Active, 1, 0, -time.Hour)}, []string{"a"}, 0},
+		"one that signs has an end too": {[]Key{made("a", Active, 1, 0, -time.Hour), made("b", Active, 2, 0, 0), made("c", Active, 1, 0, time.Hour)}, []string{"b", "c"}, at(time.Hour)},
 	} {
 		r, err := NewRing(ringTime, c.keys...)
 		if err != nil {

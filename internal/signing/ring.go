@@ -101,12 +101,14 @@ func (k Key) guarded() Key {
 
 // note remembers when that key changes what the ring does.
 func (r *Ring) note(k Key, now int64) {
-	next := k.NotAfter // a retiring key that is not over
+	instants := []int64{k.NotAfter}
 	if k.State == Active {
-		next = k.NotBefore
+		instants = append(instants, k.NotBefore)
 	}
-	if next > now && (r.changes == 0 || next < r.changes) {
-		r.changes = next
+	for _, next := range instants {
+		if next > now && (r.changes == 0 || next < r.changes) {
+			r.changes = next
+		}
 	}
 }
 

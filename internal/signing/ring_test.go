@@ -108,10 +108,12 @@ func TestARetiringKeyVerifiesUntilItsLastTokenIsOver(t *testing.T) {
 	retiring.NotAfter = now.UnixMicro()
 	endless := hs256("endless", Retiring, 2)
 	active := hs256("active", Active, 3)
-	active.NotAfter = 1 // says nothing of an active key
-	r := newRing(t, retiring, endless, active)
+	// One that still signs may have its end already: its successor is made.
+	ending := hs256("ending", Active, 2)
+	ending.NotAfter = now.UnixMicro()
+	r := newRing(t, retiring, endless, active, ending)
 	for at, want := range map[time.Time][]string{
-		now.Add(-time.Microsecond): {"active", "endless", "retiring"},
+		now.Add(-time.Microsecond): {"active", "ending", "endless", "retiring"},
 		now:                        {"active", "endless"},
 	} {
 		var ids []string

@@ -26,7 +26,7 @@ import (
 
 // States of a Key, by the names under which the store keeps them.
 const (
-	Active   = "active"   // signs and verifies
+	Active   = "active"   // signs from NotBefore on, and verifies until NotAfter
 	Retiring = "retiring" // verifies until NotAfter
 )
 
@@ -37,7 +37,7 @@ type Key struct {
 	State     string // Active or Retiring
 	CreatedAt int64  // microseconds since 1970-01-01 UTC
 	NotBefore int64  // microseconds; from when on an active key signs, it verifies before; 0: always
-	NotAfter  int64  // microseconds; of a retiring key: when its last token is over; 0: never
+	NotAfter  int64  // microseconds: when its last token is over; 0: never
 	// Secret is what an HMAC key consists of. It may be shorter than RFC 7518
 	// section 3.2 asks; see WeakSecret.
 	Secret token.Secret
@@ -97,7 +97,7 @@ func (k Key) check() error {
 }
 
 // over reports whether nothing that the key signed is good any more.
-func (k Key) over(at int64) bool { return k.State == Retiring && k.NotAfter != 0 && k.NotAfter <= at }
+func (k Key) over(at int64) bool { return k.NotAfter != 0 && k.NotAfter <= at }
 
 // Ranks of keys in a ring, the first sign.
 const (
