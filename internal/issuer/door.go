@@ -43,7 +43,13 @@ type Door struct {
 	DoorConfig
 	issuer *Issuer
 	keys   atomic.Pointer[doorKeys]
+	limit  atomic.Int64 // MaxRefreshTTL as it is now
 }
+
+func (d *Door) maxRefreshTTL() int64 { return d.limit.Load() }
+
+// LimitRefresh changes MaxRefreshTTL, for logins that exist too; 0: no limit.
+func (d *Door) LimitRefresh(seconds int64) { d.limit.Store(min(max(seconds, 0), maxTTL)) }
 
 // check refuses lifetimes that make no sense, and takes what is beyond measure
 // for the longest possible.
@@ -82,6 +88,7 @@ func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
 	d := &Door{DoorConfig: c, issuer: i}
+	d.LimitRefresh(c.MaxRefreshTTL)
 	if err := d.loadKeys(ctx); err != nil {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
@@ -132,8 +139,8 @@ func (d *Door) refreshEnd(created, wanted int64) int64 {
 	if wanted > 0 {
 		ttl = wanted
 	}
-	if d.MaxRefreshTTL > 0 && (ttl == 0 || ttl > d.MaxRefreshTTL) {
-		ttl = d.MaxRefreshTTL
+	if d.maxRefreshTTL() > 0 && (ttl == 0 || ttl > d.maxRefreshTTL()) {
+		ttl = d.maxRefreshTTL()
 	}
 	if ttl == 0 || ttl > maxTTL {
 		return 0
@@ -148,10 +155,10 @@ const maxTTL = 200_000_000_000
 // endOf is when a login is over: its own end, or the door's maximum where that
 // comes earlier; 0 is none.
 func (d *Door) endOf(s store.Session) int64 {
-	if d.MaxRefreshTTL == 0 {
+	if d.maxRefreshTTL() == 0 {
 		return s.ExpiresAt
 	}
-	most := s.CreatedAt + d.MaxRefreshTTL*1_000_000
+	most := s.CreatedAt + d.maxRefreshTTL()*1_000_000
 	if s.ExpiresAt == 0 {
 		return most
 	}

@@ -21,19 +21,28 @@ type Format struct {
 	// algorithm of the first key that is made.
 	algorithm string
 	// types are the values of typ that such a token may have.
-	types  []string
-	claims func(d *Door, g grant) []byte
+	types []string
+	// id is the member that holds the token's id, and user the one that holds the
+	// name of its subject.
+	id, user string
+	claims   func(d *Door, g grant) []byte
+	// knowsUser tells that claims are written from the user's record.
+	knowsUser bool
+	refresh   refreshFormat
 }
 
 // FormatATS is that of ats.auth: HS256, no kid, times with their microseconds.
 func FormatATS() Format {
-	return Format{header: signing.Header{Type: "JWT"}, algorithm: "HS256", claims: atsClaims}
+	return Format{
+		header: signing.Header{Type: "JWT"}, algorithm: "HS256", id: "jti", user: "sub", claims: atsClaims, refresh: rotatingRefresh(),
+	}
 }
 
 // FormatRFC9068 is the JWT profile of OAuth 2.0: ES256 and whole seconds.
 func FormatRFC9068() Format {
 	return Format{
-		header: signing.Header{Type: "at+jwt", KeyID: true}, algorithm: "ES256", types: []string{"at+jwt"}, claims: accessClaims,
+		header: signing.Header{Type: "at+jwt", KeyID: true}, algorithm: "ES256", types: []string{"at+jwt"},
+		id: "jti", user: "sub", claims: accessClaims, refresh: rotatingRefresh(),
 	}
 }
 
@@ -44,6 +53,7 @@ type grant struct {
 	thumbprint string          // of the key that the token is bound to (RFC 9449 section 6.1)
 	actor      json.RawMessage // act (RFC 8693 section 4.1)
 	origin     string          // jti of the token that was exchanged for it
+	user       store.User      // whose it is, where the format knows users
 }
 
 func atsClaims(d *Door, g grant) []byte {
@@ -163,6 +173,6 @@ func appendJSON(b []byte, v any) []byte {
 func (d *Door) newVerifier(keys []signing.Key) (*verifier.Verifier, error) {
 	return verifier.New(verifier.Config{
 		Keys: verifying(keys), Issuer: d.Issuer, Types: d.Format.types, AnyAudience: true,
-		Required: []string{"sub", "jti"}, Now: d.issuer.clock.read,
+		Required: []string{"sub", d.Format.id, d.Format.user}, Now: d.issuer.clock.read,
 	})
 }

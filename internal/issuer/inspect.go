@@ -14,6 +14,8 @@ type Live struct {
 	*token.Claims
 	ID     token.ID // session and instant of issue
 	Door   *Door    // that issued it
+	JTI    string   // the id as it stands in the token
+	User   string   // the subject by its name: a user's, or an application's ID
 	Client string   // client_id; empty: no application's
 	Expiry int64    // exp in microseconds
 }
@@ -80,13 +82,13 @@ func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
 		return nil, err
 	}
 	claims, err := keys.verifier.Verify(ctx, raw)
-	if errors.Is(err, token.ErrNotYetValid) && d.issuer.follows(raw) {
+	if errors.Is(err, token.ErrNotYetValid) && d.follows(raw) {
 		claims, err = keys.verifier.Verify(ctx, raw)
 	}
 	if err != nil {
 		return nil, err
 	}
-	id, ours := d.issuer.unseal(claims.Text())
+	id, ours := d.issuer.unseal(claims.Text(), d.Format.id)
 	if !ours {
 		return nil, token.Refuse(token.ErrUnknown, "token unknown: its id was not made here")
 	}
@@ -94,6 +96,8 @@ func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
 		return nil, err
 	}
 	live := &Live{Claims: claims, ID: id, Door: d}
+	live.JTI, _ = claims.String(d.Format.id)
+	live.User, _ = claims.String(d.Format.user)
 	live.Client, _ = claims.String("client_id")
 	if live.Expiry, _, err = claims.NumericDate("exp"); err != nil {
 		return nil, err
@@ -106,8 +110,8 @@ func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
 
 func (l *Live) query() verifier.Query {
 	q := verifier.Query{
-		Identity: token.IdentityOf(l.Issuer(), l.Claims.ID()), Session: l.ID.Session,
-		Tenant: l.Door.Tenant, Subject: store.SubjectKey(l.Door.Tenant, l.Subject()), IssuedAt: l.ID.IssuedAt,
+		Identity: token.IdentityOf(l.Issuer(), l.JTI), Session: l.ID.Session,
+		Tenant: l.Door.Tenant, Subject: store.SubjectKey(l.Door.Tenant, l.User), IssuedAt: l.ID.IssuedAt,
 	}
 	if l.Client != "" {
 		q.Client = store.SubjectKey(l.Door.Tenant, l.Client)

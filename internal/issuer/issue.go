@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -29,8 +30,11 @@ type Order struct {
 	AuthAt int64
 	// TTL and RefreshTTL are asked for, in seconds; 0: the door's own.
 	TTL, RefreshTTL int64
-	// Refresh keeps the login and gives a refresh token.
+	// Refresh keeps the login and gives a refresh token, which may lie unused for
+	// IdleTTL seconds; 0: for as long as the door has it.
 	Refresh bool
+	IdleTTL int64
+	Labels  []string // of the login
 	// Thumbprint is of the key that the access token is bound to; empty: none.
 	Thumbprint string
 	// BindRefresh binds the refresh token to that key too.
@@ -48,9 +52,12 @@ type Order struct {
 // or nothing does.
 func (d *Door) Issue(ctx context.Context, at int64, o Order, changes ...store.Command) (token.Set, error) {
 	g := d.newGrant(at, o)
+	if err := d.know(ctx, &g); err != nil {
+		return token.Set{}, err
+	}
 	if o.Refresh {
 		g.Accessor = rand.Text()
-		g.IdleTTL = d.RefreshIdle
+		g.IdleTTL = cmp.Or(o.IdleTTL, d.RefreshIdle)
 		g.ExpiresAt = d.refreshEnd(at, o.RefreshTTL)
 		changes = append(changes, store.CreateSession{Session: g.Session})
 	}
@@ -68,7 +75,7 @@ func (d *Door) newGrant(at int64, o Order) grant {
 		Session: store.Session{
 			ID: o.Session, Tenant: d.Tenant, Subject: o.Subject, Client: o.Client, Door: d.Name, Grant: o.Grant, Scope: o.Scope,
 			Audience: strings.Join(o.Audience, " "), AuthAt: o.AuthAt,
-			CreatedAt: at, LastUsedAt: at, AccessTTL: d.accessTTL(o.TTL),
+			Labels: o.Labels, CreatedAt: at, LastUsedAt: at, AccessTTL: d.accessTTL(o.TTL),
 		},
 	}
 	if o.BindRefresh {
@@ -78,7 +85,7 @@ func (d *Door) newGrant(at int64, o Order) grant {
 		g.ID = newSessionID()
 	}
 	if o.Origin != nil {
-		g.ID, g.origin = o.Origin.ID.Session, o.Origin.Claims.ID()
+		g.ID, g.origin = o.Origin.ID.Session, o.Origin.JTI
 		g.ExpiresAt = o.Origin.Expiry
 	}
 	return g
@@ -94,7 +101,7 @@ func (d *Door) issue(g grant, nonce string) (token.Set, error) {
 	if last := d.endOf(g.Session); last != 0 && (g.Accessor != "" || g.origin != "") {
 		g.end = min(g.end, last)
 	}
-	raw, err := keys.ring.Sign(d.Format.header, d.issuer.seal(d.Format.claims(d, g), g.ID, g.at))
+	raw, err := keys.ring.Sign(d.Format.header, d.issuer.seal(d.Format.claims(d, g), d.Format.id, g.ID, g.at))
 	if err != nil {
 		return token.Set{}, fmt.Errorf("sign: %w", err)
 	}
@@ -107,7 +114,7 @@ func (d *Door) issue(g grant, nonce string) (token.Set, error) {
 		set.TokenType = "DPoP"
 	}
 	if g.Accessor != "" {
-		set.RefreshToken = d.issuer.refreshToken(g.ID, g.Counter)
+		set.RefreshToken = d.Format.refresh.write(d.issuer, g.ID, g.Counter)
 	}
 	if g.AuthAt != 0 && g.Client != "" && g.origin == "" && slices.Contains(strings.Fields(g.Scope), ScopeOpenID) {
 		set.IDToken, err = d.idToken(keys, g, nonce, raw)

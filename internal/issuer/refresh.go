@@ -14,6 +14,17 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
+// refreshFormat is how a door writes its refresh tokens: the login's ID, the
+// counter and a MAC, of which nothing is stored.
+type refreshFormat struct {
+	write func(i *Issuer, id store.ID, counter int64) token.Secret
+	parse func(i *Issuer, t token.Secret) (id store.ID, counter int64, ok bool)
+}
+
+func rotatingRefresh() refreshFormat {
+	return refreshFormat{(*Issuer).refreshToken, (*Issuer).parseRefreshToken}
+}
+
 // refreshPrefix lets scanners find refresh tokens where they should not be.
 const refreshPrefix = "ats_rt_"
 
@@ -60,7 +71,7 @@ func (d *Door) Refresh(ctx context.Context, refresh token.Secret, _ token.Reques
 // answer, are given the very same successor for ReuseGrace; any later use ends
 // the login. Who may not use it changes nothing: ErrUnknown, ErrScope, ErrTarget.
 func (d *Door) Renew(ctx context.Context, refresh token.Secret, want Renewal) (token.Set, error) {
-	id, counter, ok := d.issuer.parseRefreshToken(refresh)
+	id, counter, ok := d.Format.refresh.parse(d.issuer, refresh)
 	if !ok {
 		return token.Set{}, errUnknownRefresh()
 	}
@@ -75,6 +86,9 @@ func (d *Door) Renew(ctx context.Context, refresh token.Secret, want Renewal) (t
 		}
 		g, err := renew(s, want, at)
 		if err != nil {
+			return token.Set{}, err
+		}
+		if err := d.know(ctx, &g); err != nil {
 			return token.Set{}, err
 		}
 		if counter != s.Counter {
@@ -128,14 +142,19 @@ func (d *Door) session(ctx context.Context, id store.ID, client string, now int6
 	return s, d.live(s, now)
 }
 
-// live tells why a login is over, if it is.
-func (d *Door) live(s store.Session, now int64) error {
+// voided reports whether a login was revoked, by itself or with what it is of.
+func (i *Issuer) voided(s store.Session) bool {
 	q := verifier.Query{Session: s.ID, Tenant: s.Tenant, Subject: store.SubjectKey(s.Tenant, s.Subject), IssuedAt: s.CreatedAt}
 	if s.Client != "" {
 		q.Client = store.SubjectKey(s.Tenant, s.Client)
 	}
+	return s.RevokedAt != 0 || i.revocations.Revoked(q)
+}
+
+// live tells why a login is over, if it is.
+func (d *Door) live(s store.Session, now int64) error {
 	switch {
-	case s.RevokedAt != 0, d.issuer.revocations.Revoked(q):
+	case d.issuer.voided(s):
 		return token.Refuse(token.ErrRevoked, "refresh token revoked")
 	case d.endOf(s) != 0 && now >= d.endOf(s):
 		return token.Refuse(token.ErrExpired, "refresh token expired")
@@ -161,7 +180,7 @@ func (d *Door) refreshAgain(ctx context.Context, g grant, counter int64) (token.
 // LiveRefresh returns the login of a refresh token that would be traded at this
 // moment, and trades nothing: ErrUnknown, ErrRevoked, ErrExpired.
 func (d *Door) LiveRefresh(ctx context.Context, refresh token.Secret) (store.Session, error) {
-	id, counter, ok := d.issuer.parseRefreshToken(refresh)
+	id, counter, ok := d.Format.refresh.parse(d.issuer, refresh)
 	if !ok {
 		return store.Session{}, errUnknownRefresh()
 	}

@@ -37,7 +37,7 @@ func (i *Issuer) revokeLive(ctx context.Context, live *Live) error {
 			Kind: store.RevokeSession, Key: string(live.ID.Session[:]), At: i.clock.tick(), Until: live.Expiry,
 		}})
 	}
-	identity := token.IdentityOf(live.Issuer(), live.Claims.ID())
+	identity := token.IdentityOf(live.Issuer(), live.JTI)
 	return i.apply(ctx, store.Revoke{Revocation: store.Revocation{
 		Kind: store.RevokeToken, Key: string(identity[:]), At: i.clock.tick(), Until: live.Expiry,
 	}})
@@ -115,10 +115,10 @@ func (d *Door) RevokeAllFor(ctx context.Context, live *Live, user string) error 
 	if err := live.Rules(); err != nil {
 		return err
 	}
-	if user == "" || user == live.Subject() {
-		return d.RevokeAllOf(ctx, live.Subject())
+	if user == "" || user == live.User {
+		return d.RevokeAllOf(ctx, live.User)
 	}
-	caller, err := d.issuer.Store.User(ctx, d.Tenant, live.Subject())
+	caller, err := d.issuer.Store.User(ctx, d.Tenant, live.User)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return unavailable(err)
 	}

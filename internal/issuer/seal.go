@@ -9,26 +9,29 @@ import (
 
 // The id is the last member of a claim set.
 const (
-	idMember = `,"jti":"`
 	idLength = 54
 	idEnd    = `"}`
 )
 
+// idMember is how the member begins that holds it.
+func idMember(name string) string { return `,"` + name + `":"` }
+
 // seal ends a claim set with the token's id. The MAC within covers all claims:
 // whoever was given the secret to verify with can sign what he likes, but an id
 // that he has seen is no good in any other claim set.
-func (i *Issuer) seal(claims []byte, session store.ID, at int64) []byte {
+func (i *Issuer) seal(claims []byte, member string, session store.ID, at int64) []byte {
 	var id token.ID
 	i.idMAC.with(func(mac hash.Hash) { id = token.NewID(session, at, bound{mac, claims}) })
-	return append(append(append(claims, idMember...), id.String()...), idEnd...)
+	return append(append(append(claims, idMember(member)...), id.String()...), idEnd...)
 }
 
 // unseal returns the id of a claim set that was sealed here.
-func (i *Issuer) unseal(payload string) (id token.ID, ours bool) {
+func (i *Issuer) unseal(payload, name string) (id token.ID, ours bool) {
+	member := idMember(name)
 	end := len(payload) - len(idEnd)
 	start := end - idLength
-	claims := start - len(idMember)
-	if claims < 0 || payload[end:] != idEnd || payload[claims:start] != idMember {
+	claims := start - len(member)
+	if claims < 0 || payload[end:] != idEnd || payload[claims:start] != member {
 		return id, false
 	}
 	if id, ours = token.ParseID(payload[start:end]); !ours {
@@ -41,7 +44,7 @@ func (i *Issuer) unseal(payload string) (id token.ID, ours bool) {
 // follows moves the clock to the issue of a token of ours that lies ahead:
 // another process, or this one before it was started anew, had a clock that was
 // a little faster. Only what was sealed here can do that.
-func (i *Issuer) follows(raw string) bool {
+func (d *Door) follows(raw string) bool {
 	_, p, _, err := token.Split(raw)
 	if err != nil {
 		return false
@@ -50,9 +53,9 @@ func (i *Issuer) follows(raw string) bool {
 	if err != nil {
 		return false
 	}
-	id, ours := i.unseal(string(payload))
+	id, ours := d.issuer.unseal(string(payload), d.Format.id)
 	if ours {
-		i.clock.follow(id.IssuedAt)
+		d.issuer.clock.follow(id.IssuedAt)
 	}
 	return ours
 }

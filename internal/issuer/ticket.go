@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -172,13 +173,15 @@ func (d *Door) Redeem(ctx context.Context, at int64, t store.Ticket, o Order) (t
 }
 
 // stillAllowed refuses a ticket whose user, application or tenant was voided
-// after it had been allowed.
+// after it had been allowed. What the user allowed stands on the login in which it
+// was done: a page that was under way while that was voided allowed nothing.
 func (d *Door) stillAllowed(ctx context.Context, t store.Ticket) error {
 	if err := d.issuer.sync(ctx); err != nil {
 		return err
 	}
-	s := store.Session{ID: t.Session, Tenant: t.Tenant, Subject: t.Subject, Client: t.Client, CreatedAt: max(t.CreatedAt, t.AuthAt)}
-	if err := d.live(s, s.CreatedAt); err != nil {
+	user := store.Session{ID: t.Session, Tenant: t.Tenant, Subject: t.Subject, CreatedAt: cmp.Or(t.AuthAt, t.CreatedAt)}
+	app := store.Session{ID: t.Session, Tenant: t.Tenant, Client: t.Client, CreatedAt: t.CreatedAt}
+	if d.issuer.voided(user) || d.issuer.voided(app) {
 		return token.Refuse(token.ErrRevoked, "code revoked")
 	}
 	return nil

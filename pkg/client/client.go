@@ -13,6 +13,7 @@ package client
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"fmt"
 	"maps"
@@ -24,6 +25,8 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
+	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
+	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -33,10 +36,35 @@ var ErrUnreachable = errors.New("cannot reach the server")
 
 // Config says where the service is and how to get there.
 type Config struct {
-	// URL of the service, http or https, with or without a path. Required.
+	// URL of the service, http or https, with or without a path. Required, but
+	// where Issuer says it.
 	URL string
 	// Dialect is the wire it speaks. Default "ats".
 	Dialect string
+	// Issuer is the oauth2 dialect's service, exactly as it names itself: all else
+	// is discovered there (RFC 8414 section 3, OpenID Connect Discovery). Default
+	// URL. Other dialects do not look at it.
+	Issuer string
+	// ClientID names the application to an oauth2 service. Default none, which few
+	// services take.
+	ClientID string
+	// ClientSecret is the application's password. Default none: a public one.
+	ClientSecret token.Secret
+	// ClientKey signs an assertion in the place of a password (RFC 7523 section
+	// 2.2); ClientKeyID is the kid that it names. Default none.
+	ClientKey   crypto.Signer
+	ClientKeyID string
+	// AuthMethod is how the application proves itself: client_secret_basic,
+	// client_secret_post, private_key_jwt, none. Default what it has: the key,
+	// else the secret in the way that the service takes, else none.
+	AuthMethod string
+	// ProofKey binds tokens to a key, of which each request carries a proof (RFC
+	// 9449). Default none: whoever has a token can use it.
+	ProofKey crypto.Signer
+	// RedirectPort is where the browser's answer to GrantAuthorizationCode is
+	// waited for, on 127.0.0.1, path /callback. Default any port that is free (RFC
+	// 8252 section 7.3).
+	RedirectPort int
 	// CACert is a PEM file of the certificates to trust instead of the system's.
 	CACert string
 	// Cert and Key are PEM files of a client certificate. Default none.
@@ -58,11 +86,26 @@ type Config struct {
 type Client struct {
 	speaker dialect.Client
 	url     *url.URL
+	issuer  string
 }
 
+// speaker makes the client's end of a dialect over an exchange.
+type speaker func(Config, dialect.Exchange) (dialect.Client, error)
+
 // speakers are the dialects by name.
-func speakers() map[string]func(dialect.Exchange) dialect.Client {
-	return map[string]func(dialect.Exchange) dialect.Client{"ats": ats.NewClient}
+func speakers() map[string]speaker {
+	return map[string]speaker{
+		"ats":    func(_ Config, carry dialect.Exchange) (dialect.Client, error) { return ats.NewClient(carry), nil },
+		"oauth2": newOAuth2,
+	}
+}
+
+func newOAuth2(c Config, carry dialect.Exchange) (dialect.Client, error) {
+	return oauth2.NewClient(oauth2.Config{
+		Exchange: carry, Issuer: c.Issuer, ClientID: c.ClientID, ClientSecret: c.ClientSecret,
+		ClientKey: c.ClientKey, ClientKeyID: c.ClientKeyID, AuthMethod: c.AuthMethod,
+		ProofKey: c.ProofKey, RedirectPort: c.RedirectPort,
+	})
 }
 
 // Dialects returns the names that Config.Dialect takes.
@@ -71,10 +114,6 @@ func Dialects() []string { return slices.Sorted(maps.Keys(speakers())) }
 // New makes a Client. It opens no connection; errors name the field that is
 // wrong.
 func New(c Config) (*Client, error) {
-	u, err := parseURL(c.URL)
-	if err != nil {
-		return nil, err
-	}
 	if c.Dialect == "" {
 		c.Dialect = "ats"
 	}
@@ -82,11 +121,34 @@ func New(c Config) (*Client, error) {
 	if !ok {
 		return nil, fmt.Errorf("dialect %q is not one of %s", c.Dialect, strings.Join(Dialects(), ", "))
 	}
+	if c = c.withIssuer(); c.Issuer != "" {
+		c.URL = c.Issuer
+	}
+	u, err := parseURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
 	courier, err := newCourier(c, u)
 	if err != nil {
 		return nil, err
 	}
-	return &Client{speaker: speak(courier.carry), url: u}, nil
+	speaker, err := speak(c, courier.carry)
+	if err != nil {
+		return nil, err
+	}
+	return &Client{speaker: speaker, url: u, issuer: c.Issuer}, nil
+}
+
+// withIssuer settles who issues the tokens: nobody who has a name, but in the
+// oauth2 dialect.
+func (c Config) withIssuer() Config {
+	switch {
+	case c.Dialect != "oauth2":
+		c.Issuer = ""
+	case c.Issuer == "":
+		c.Issuer = c.URL
+	}
+	return c
 }
 
 // parseURL never says a text back in which a password may stand.
@@ -131,12 +193,47 @@ func (c *Client) Exposed() bool {
 // URL is the service's, without a slash at the end.
 func (c *Client) URL() string { return c.url.String() }
 
+// Issuer is who issues the tokens in the oauth2 dialect, exactly as it names
+// itself, else empty. The first exchange has made sure of it.
+func (c *Client) Issuer() string { return c.issuer }
+
 // Login trades credentials for a token: ErrCredentials, ErrThrottled,
 // ErrUnavailable, ErrUnreachable; ErrUnsupported when the service cannot give
 // what want asks for.
 func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Request) (token.Set, error) {
 	return c.speaker.Login(ctx, who, want)
 }
+
+// Grant asks for a token in one of the ways that token.Grant knows. Where a
+// person has to act, in a browser or with a device code, it waits for them, until
+// the context ends. ErrUnsupported where the dialect or the service does not know
+// the way; ErrDenied when the person, or the service, says no; ErrExpired when
+// nobody came in time.
+func (c *Client) Grant(ctx context.Context, g token.Grant, want token.Request) (token.Set, error) {
+	if granter, ok := c.speaker.(dialect.Granter); ok {
+		return granter.Grant(ctx, g, want)
+	}
+	if g.Type != token.GrantPassword {
+		return token.Set{}, token.Refuse(token.ErrUnsupported, "this dialect knows no way to a token but a password")
+	}
+	return c.speaker.Login(ctx, g.Credentials, want)
+}
+
+// List returns the logins that the service holds for the bearer of a token.
+// ErrUnsupported where the dialect or the service has no way to tell.
+func (c *Client) List(ctx context.Context, bearer token.Secret) ([]token.Login, error) {
+	if lister, ok := c.speaker.(dialect.Lister); ok {
+		return lister.List(ctx, bearer)
+	}
+	return nil, token.Refuse(token.ErrUnsupported, "this dialect cannot list logins")
+}
+
+// ParseKey reads a private key for Config.ClientKey or Config.ProofKey: PEM of
+// PKCS #1, PKCS #8 or SEC 1, or a private JWK. The error never quotes it.
+func ParseKey(text []byte) (crypto.Signer, error) { return signing.ParsePrivate(text) }
+
+// NewKey makes a random private key on P-256, for Config.ProofKey say.
+func NewKey() (crypto.Signer, error) { return signing.Generate("ES256") }
 
 // Refresh trades a refresh token for a new set. Where the service rotates, the
 // old refresh token is void afterwards: keep the new one first.

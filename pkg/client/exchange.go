@@ -64,7 +64,7 @@ func (c *courier) carry(ctx context.Context, m dialect.Message) (dialect.Reply, 
 	for try := 0; ; try++ {
 		reply, err := c.once(ctx, m, tracer)
 		pause := retryAfter(reply)
-		if err != nil || pause == 0 || try == maxRetries {
+		if err != nil || pause == 0 || try == maxRetries || m.Once {
 			return reply, err
 		}
 		if err := c.wait(ctx, pause); err != nil {
@@ -78,15 +78,19 @@ func (c *courier) once(ctx context.Context, m dialect.Message, tracer tracer) (d
 	for name, values := range m.Header {
 		r.Header[name] = values
 	}
-	if !m.Bearer.IsZero() {
-		r.SetAuthToken(m.Bearer.Reveal())
+	if authorization := m.Authorization(); authorization != "" {
+		r.SetHeader("Authorization", authorization)
 	}
-	if m.JSON != nil {
-		r.SetHeader("Content-Type", "application/json").SetBody(m.JSON)
+	kind, body, err := m.Body()
+	if err != nil {
+		return dialect.Reply{}, fmt.Errorf("%s: %w", m.Path, err)
+	}
+	if kind != "" {
+		r.SetHeader("Content-Type", kind).SetBody(body)
 	}
 	tracer.request(m, c.client.BaseURL)
 	started := time.Now()
-	response, err := r.Execute(m.Method, m.Path)
+	response, err := r.Execute(m.Method, m.URL(c.client.BaseURL))
 	if err != nil {
 		err = problem(err, response != nil && response.RawResponse != nil)
 		tracer.failure(err)

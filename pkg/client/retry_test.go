@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -30,7 +31,7 @@ func patiently(t *testing.T, url string, waits *[]time.Duration) *Client {
 		*waits = append(*waits, d)
 		return ctx.Err()
 	}
-	return &Client{speaker: speakers()["ats"](courier.carry), url: u}
+	return &Client{speaker: ats.NewClient(courier.carry), url: u}
 }
 
 func TestAServerThatAsksToWaitIsAskedAtMostTwiceMore(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -36,16 +37,33 @@ func (t tracer) of(m dialect.Message) tracer {
 		return t
 	}
 	t.hide(m.Bearer.Reveal())
+	t.hide(m.Secret.Reveal())
+	if _, encoded, ok := strings.Cut(m.Authorization(), " "); ok {
+		t.hide(encoded)
+	}
+	for name, values := range m.Form {
+		if secretName(name) {
+			for _, value := range values {
+				t.hide(value)
+			}
+		}
+	}
 	if v, ok := t.decode(m.JSON); ok {
 		walk(v, func(value string) string { t.hide(value); return value }, func(value string) string { return value })
 	}
 	return t
 }
 
-// hide leaves out what is so short that it stands in any line.
+// hide hides a secret, as an address spells it too. It leaves out what is so short
+// that it stands in any line.
 func (t *tracer) hide(secret string) {
-	if len(secret) >= 4 {
-		t.hidden = append(t.hidden, secret)
+	if len(secret) < 4 {
+		return
+	}
+	for _, spelt := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		if !slices.Contains(t.hidden, spelt) {
+			t.hidden = append(t.hidden, spelt)
+		}
 	}
 }
 
@@ -53,17 +71,37 @@ func (t tracer) request(m dialect.Message, base string) {
 	if t.say == nil {
 		return
 	}
-	t.say(fmt.Sprintf("> %s %s%s", m.Method, base, m.Path))
-	if !m.Bearer.IsZero() {
-		t.say("> Authorization: Bearer " + t.mask(m.Bearer.Reveal()))
+	t.say(fmt.Sprintf("> %s %s", m.Method, m.URL(base)))
+	if scheme, value, ok := strings.Cut(m.Authorization(), " "); ok {
+		t.say("> Authorization: " + scheme + " " + t.mask(value))
 	}
 	t.header(">", m.Header)
-	if m.JSON != nil {
-		body, err := json.Marshal(m.JSON)
-		if err == nil {
-			t.say("> " + t.body(body))
+	switch _, body, err := m.Body(); {
+	case err != nil || len(body) == 0:
+	case m.JSON != nil:
+		t.say("> " + t.body(body))
+	default:
+		t.say("> " + t.form(m.Form))
+	}
+}
+
+// form shows a form as it is sent, but for its secrets.
+func (t tracer) form(form url.Values) string {
+	if t.open {
+		return form.Encode()
+	}
+	var fields []string
+	for _, name := range slices.Sorted(maps.Keys(form)) {
+		for _, value := range form[name] {
+			if secretName(name) {
+				value = t.mask(value)
+			} else {
+				value = url.QueryEscape(t.scrub(value))
+			}
+			fields = append(fields, url.QueryEscape(name)+"="+value)
 		}
 	}
+	return strings.Join(fields, "&")
 }
 
 func (t tracer) reply(r dialect.Reply, took time.Duration) {
@@ -150,12 +188,16 @@ func walk(v any, secret, plain func(string) string) any {
 	return v
 }
 
+// secretName reports a name below which a secret stands: by its words, unless it
+// ends like one that tells about a secret, token_endpoint say.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
-	if name == "token_type" {
-		return false
+	for _, end := range []string{"_type", "_hint", "_endpoint", "_uri", "_supported", "-nonce"} {
+		if strings.HasSuffix(name, end) {
+			return false
+		}
 	}
-	for _, word := range []string{"pass", "token", "secret", "jwt", "code", "assertion", "key", "credential", "authorization", "cookie"} {
+	for _, word := range []string{"pass", "token", "secret", "jwt", "code", "assertion", "key", "credential", "authorization", "cookie", "dpop"} {
 		if strings.Contains(name, word) {
 			return true
 		}

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -137,7 +138,7 @@ func TestEachTryIsTraced(t *testing.T) {
 		t.Fatal(err)
 	}
 	courier.wait = func(context.Context, time.Duration) error { return nil }
-	_, _ = speakers()["ats"](courier.carry).Login(t.Context(), marco(), token.Request{})
+	_, _ = ats.NewClient(courier.carry).Login(t.Context(), marco(), token.Request{})
 	if n := strings.Count(trace.String(), "< 503 "); n != 3 {
 		t.Errorf("%d tries are traced, want 3:\n%s", n, &trace)
 	}

@@ -66,12 +66,13 @@ type Session struct {
 	Client     string // the application; empty: none
 	Door       string // the dialect through which it was made
 	Scope      string
-	Device     string // what the client called itself
-	Counter    int64  // of the refresh token that is good now, from 0
-	Grant      string // the OAuth 2.0 grant_type that made it; empty at other doors
-	Audience   string // whom its access tokens are for, space-separated; empty: the door's own
-	Bound      string // RFC 7638 thumbprint of the key its refresh tokens are bound to; empty: none
-	AuthAt     int64  // when the subject proved who it is (auth_time); 0: with CreatedAt
+	Device     string   // what the client called itself
+	Labels     []string // words to find it by; none reads as nil
+	Counter    int64    // of the refresh token that is good now, from 0
+	Grant      string   // the OAuth 2.0 grant_type that made it; empty at other doors
+	Audience   string   // whom its access tokens are for, space-separated; empty: the door's own
+	Bound      string   // RFC 7638 thumbprint of the key its refresh tokens are bound to; empty: none
+	AuthAt     int64    // when the subject proved who it is (auth_time); 0: with CreatedAt
 	CreatedAt  int64
 	RotatedAt  int64 // last refresh; 0: none yet
 	LastUsedAt int64 // what IdleTTL counts from; the login is the first use
@@ -186,6 +187,15 @@ type Key struct {
 	Sealed    []byte
 }
 
+// Property is one setting that an administrator changes while the service runs.
+// Key: Tenant and Name.
+type Property struct {
+	Tenant    string
+	Name      string
+	Value     string
+	UpdatedAt int64
+}
+
 // Command is one change. The commands are the types below.
 type Command interface{ command() }
 
@@ -258,6 +268,19 @@ type (
 		From int64
 		At   int64
 	}
+	// UseSession sets LastUsedAt to At, if at that instant Counter is Counter and
+	// the session is not revoked, ExpiresAt is still to come, and less than IdleTTL
+	// has passed since LastUsedAt: else ErrConflict. ErrNotFound when there is no
+	// such session. An At before LastUsedAt leaves that as it is.
+	UseSession struct {
+		ID      ID
+		Counter int64
+		At      int64
+	}
+	// PutProperty adds or replaces a property.
+	PutProperty struct{ Property Property }
+	// DeleteProperty removes a property: ErrNotFound when there is none.
+	DeleteProperty struct{ Tenant, Name string }
 	// RevokeSessions sets RevokedAt on the session ID; where ID is zero, on all in
 	// Tenant of Subject; where that is empty too, on all in Tenant of Client. What
 	// is revoked already keeps its instant, and none is no error.
@@ -293,6 +316,9 @@ func (UseTicket) command()         {}
 func (Once) command()              {}
 func (Revoke) command()            {}
 func (CreateSession) command()     {}
+func (UseSession) command()        {}
+func (PutProperty) command()       {}
+func (DeleteProperty) command()    {}
 func (RotateSession) command()     {}
 func (RevokeSessions) command()    {}
 func (PutKey) command()            {}
@@ -351,6 +377,14 @@ type Sessions interface {
 	ListSessions(ctx context.Context, tenant, subject, after string, limit int) ([]Session, error)
 }
 
+// Properties reads properties.
+type Properties interface {
+	// Property returns one property: ErrNotFound when there is none.
+	Property(ctx context.Context, tenant, name string) (Property, error)
+	// Properties returns all properties of a tenant, by name.
+	Properties(ctx context.Context, tenant string) ([]Property, error)
+}
+
 // Revocations reads revocation facts.
 type Revocations interface {
 	// Revocations returns up to limit facts with Seq above after, by Seq. A
@@ -371,6 +405,7 @@ type Store interface {
 	Applications
 	Tickets
 	Sessions
+	Properties
 	Revocations
 	Keys
 	// Durable reports whether an applied change survives the loss of power.

@@ -28,8 +28,8 @@ type world struct {
 	answers   string  // all bytes that went back
 }
 
-// Service is the address of the service that a client is given an exchange with.
-const Service = "https://auth.example.org"
+// service is the address behind every exchange.
+const service = "https://auth.example.org"
 
 // source is where all requests come from.
 const source = "192.0.2.7"
@@ -79,7 +79,7 @@ func overTheWire(ctx context.Context, m dialect.Message) (*http.Request, error) 
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequestWithContext(ctx, m.Method, m.URL(Service), bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, m.Method, m.URL(service), bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}

@@ -85,11 +85,17 @@ func (c *change) command(command store.Command) error {
 	case store.Revoke:
 		c.revoke(v.Revocation)
 	case store.CreateSession:
-		return c.createSession(v.Session)
+		return c.createSession(copySession(v.Session))
 	case store.RotateSession:
 		return c.rotateSession(v)
+	case store.UseSession:
+		return c.useSession(v)
 	case store.RevokeSessions:
 		c.revokeSessions(v)
+	case store.PutProperty:
+		c.putProperty(v.Property)
+	case store.DeleteProperty:
+		return c.deleteProperty(nameKey{v.Tenant, v.Name})
 	case store.PutKey:
 		set(c, c.keys, v.Key.ID, copyKey(v.Key))
 	case store.DeleteKey:
@@ -182,18 +188,40 @@ func (c *change) createSession(s store.Session) error {
 }
 
 func (c *change) rotateSession(v store.RotateSession) error {
-	s, err := c.session(v.ID)
+	s, err := c.good(v.ID, v.From, v.At)
 	if err != nil {
 		return err
 	}
-	over := s.ExpiresAt != 0 && s.ExpiresAt <= v.At
-	idle := s.IdleTTL != 0 && (v.At-s.LastUsedAt)/1e6 >= s.IdleTTL
-	if s.Counter != v.From || v.From == math.MaxInt64 || s.RevokedAt != 0 || over || idle {
+	if v.From == math.MaxInt64 {
 		return fmt.Errorf("session: %w", store.ErrConflict)
 	}
 	s.Counter, s.RotatedAt, s.LastUsedAt = v.From+1, v.At, v.At
 	set(c, c.sessions, v.ID, s)
 	return nil
+}
+
+func (c *change) useSession(v store.UseSession) error {
+	s, err := c.good(v.ID, v.Counter, v.At)
+	if err != nil {
+		return err
+	}
+	s.LastUsedAt = max(s.LastUsedAt, v.At)
+	set(c, c.sessions, v.ID, s)
+	return nil
+}
+
+// good finds a session that has the given counter and may be used at an instant.
+func (c *change) good(id store.ID, counter, at int64) (store.Session, error) {
+	s, err := c.session(id)
+	if err != nil {
+		return s, err
+	}
+	over := s.ExpiresAt != 0 && s.ExpiresAt <= at
+	idle := s.IdleTTL != 0 && (at-s.LastUsedAt)/1e6 >= s.IdleTTL
+	if s.Counter != counter || s.RevokedAt != 0 || over || idle {
+		return s, fmt.Errorf("session: %w", store.ErrConflict)
+	}
+	return s, nil
 }
 
 func (c *change) revokeSessions(v store.RevokeSessions) {

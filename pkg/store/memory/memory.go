@@ -26,6 +26,7 @@ type Store struct {
 	once         map[string]int64    // until when, by value
 	sessions     map[store.ID]store.Session
 	accessor     map[string]store.ID
+	properties   map[nameKey]store.Property
 	keys         map[string]store.Key
 	facts        map[factKey]store.Revocation
 	log          []store.Revocation // by Seq; void where facts knows a later one, or none
@@ -47,6 +48,7 @@ func New() *Store {
 		once:         map[string]int64{},
 		sessions:     map[store.ID]store.Session{},
 		accessor:     map[string]store.ID{},
+		properties:   map[nameKey]store.Property{},
 		keys:         map[string]store.Key{},
 		facts:        map[factKey]store.Revocation{},
 	}
@@ -104,7 +106,7 @@ func (s *Store) Session(ctx context.Context, id store.ID) (found store.Session, 
 func (s *Store) SessionByAccessor(ctx context.Context, accessor string) (found store.Session, err error) {
 	err = s.read(ctx, func() error {
 		id, ok := s.accessor[accessor]
-		found = s.sessions[id]
+		found = copySession(s.sessions[id])
 		return known(ok, "session "+accessor)
 	})
 	return found, err
@@ -115,7 +117,7 @@ func (s *Store) ListSessions(ctx context.Context, tenant, subject, after string,
 	err = s.read(ctx, func() error {
 		for _, one := range s.sessions {
 			if one.Tenant == tenant && one.Subject == subject && one.Accessor > after {
-				all = append(all, one)
+				all = append(all, copySession(one))
 			}
 		}
 		return nil
@@ -179,7 +181,7 @@ func (s *Store) usable(ctx context.Context) error {
 
 func (s *Store) session(id store.ID) (store.Session, error) {
 	found, ok := s.sessions[id]
-	return found, known(ok, "session")
+	return copySession(found), known(ok, "session")
 }
 
 func known(ok bool, what string) error {
@@ -198,6 +200,11 @@ func page[T any](all []T, limit int, order func(a, b T) int) []T {
 func copyUser(u store.User) store.User {
 	u.Roles = append([]string(nil), u.Roles...)
 	return u
+}
+
+func copySession(s store.Session) store.Session {
+	s.Labels = append([]string(nil), s.Labels...)
+	return s
 }
 
 func copyKey(k store.Key) store.Key {

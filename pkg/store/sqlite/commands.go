@@ -38,8 +38,14 @@ func (w *writer) command(command store.Command) error {
 		return w.createSession(&c.Session)
 	case store.RotateSession:
 		return w.rotateSession(c)
+	case store.UseSession:
+		return w.useSession(c)
 	case store.RevokeSessions:
 		return w.revokeSessions(c)
+	case store.PutProperty:
+		return w.putProperty(c.Property)
+	case store.DeleteProperty:
+		return w.deleteProperty(c)
 	case store.PutKey:
 		return w.putKey(c.Key)
 	case store.DeleteKey:
@@ -101,25 +107,38 @@ func (w *writer) revoke(r store.Revocation) error {
 
 func (w *writer) createSession(s *store.Session) error {
 	const query = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	return w.must(store.ErrExists, "session", s.Accessor, query,
-		s.ID[:], s.Accessor, s.Tenant, s.Subject, s.Client, s.Door, s.Scope, s.Device, s.Counter,
+		s.ID[:], s.Accessor, s.Tenant, s.Subject, s.Client, s.Door, s.Scope, s.Device, encodeList(s.Labels), s.Counter,
 		s.Grant, s.Audience, s.Bound, s.AuthAt,
 		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt)
 }
 
+// goodSession asks for a session by its ID, a counter and, twice, the instant at
+// which it is to be used. The quotient cannot overflow, as idle_ttl in
+// microseconds could.
+const goodSession = `id = ? AND counter = ? AND revoked_at = 0
+	AND (expires_at = 0 OR expires_at > ?)
+	AND (idle_ttl = 0 OR (? - last_used_at) / 1000000 < idle_ttl)`
+
 func (w *writer) rotateSession(c store.RotateSession) error {
-	// The quotient cannot overflow, as idle_ttl in microseconds could; the last
-	// number has no successor.
+	// The last number has no successor.
 	const query = `UPDATE sessions SET counter = counter + 1, rotated_at = ?, last_used_at = ?
-		WHERE id = ? AND counter = ? AND counter < 9223372036854775807 AND revoked_at = 0
-		AND (expires_at = 0 OR expires_at > ?)
-		AND (idle_ttl = 0 OR (? - last_used_at) / 1000000 < idle_ttl)`
-	rows, err := w.exec(query, c.At, c.At, c.ID[:], c.From, c.At, c.At)
+		WHERE ` + goodSession + ` AND counter < 9223372036854775807`
+	return w.moveSession(c.ID, query, c.At, c.At, c.ID[:], c.From, c.At, c.At)
+}
+
+func (w *writer) useSession(c store.UseSession) error {
+	const query = "UPDATE sessions SET last_used_at = max(last_used_at, ?) WHERE " + goodSession
+	return w.moveSession(c.ID, query, c.At, c.ID[:], c.Counter, c.At, c.At)
+}
+
+func (w *writer) moveSession(id store.ID, query string, args ...any) error {
+	rows, err := w.exec(query, args...)
 	if err != nil || rows > 0 {
 		return err
 	}
-	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?)", c.ID[:])
+	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM sessions WHERE id = ?)", id[:])
 	return w.conflict("session", found, err)
 }
 

@@ -11,7 +11,7 @@ import (
 
 const (
 	userColumns    = "tenant, name, password_hash, roles, disabled, created_at, updated_at"
-	sessionColumns = `id, accessor, tenant, subject, client, door, scope, device, counter,
+	sessionColumns = `id, accessor, tenant, subject, client, door, scope, device, labels, counter,
 		grant_type, audience, bound, auth_at,
 		created_at, rotated_at, last_used_at, idle_ttl, access_ttl, expires_at, revoked_at`
 	keyColumns = "id, tenant, door, algorithm, state, created_at, not_before, not_after, sealed"
@@ -119,11 +119,18 @@ func scanUser(row *sql.Rows) (u store.User, err error) {
 
 func scanSession(row *sql.Rows) (s store.Session, err error) {
 	var id sql.RawBytes
-	err = row.Scan(&id, &s.Accessor, &s.Tenant, &s.Subject, &s.Client, &s.Door, &s.Scope, &s.Device, &s.Counter,
+	var labels string
+	err = row.Scan(&id, &s.Accessor, &s.Tenant, &s.Subject, &s.Client, &s.Door, &s.Scope, &s.Device, &labels, &s.Counter,
 		&s.Grant, &s.Audience, &s.Bound, &s.AuthAt,
 		&s.CreatedAt, &s.RotatedAt, &s.LastUsedAt, &s.IdleTTL, &s.AccessTTL, &s.ExpiresAt, &s.RevokedAt)
+	if err != nil {
+		return s, err
+	}
 	copy(s.ID[:], id)
-	return s, err
+	if s.Labels, err = decodeList(labels); err != nil {
+		return s, fmt.Errorf("labels of session %s: %w", s.Accessor, err)
+	}
+	return s, nil
 }
 
 func scanRevocation(row *sql.Rows) (r store.Revocation, err error) {

@@ -1,0 +1,38 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+
+	"github.com/ats-auth/ats-auth/pkg/store"
+)
+
+const propertyColumns = "tenant, name, value, updated_at"
+
+// Property is store.Properties.
+func (s *Store) Property(ctx context.Context, tenant, name string) (store.Property, error) {
+	const query = "SELECT " + propertyColumns + " FROM properties WHERE tenant = ? AND name = ?"
+	return one(ctx, s, scanProperty, "property "+name, query, tenant, name)
+}
+
+// Properties is store.Properties.
+func (s *Store) Properties(ctx context.Context, tenant string) ([]store.Property, error) {
+	const query = "SELECT " + propertyColumns + " FROM properties WHERE tenant = ? ORDER BY name"
+	return list(ctx, s, scanProperty, query, tenant)
+}
+
+func scanProperty(row *sql.Rows) (p store.Property, err error) {
+	err = row.Scan(&p.Tenant, &p.Name, &p.Value, &p.UpdatedAt)
+	return p, err
+}
+
+func (w *writer) putProperty(p store.Property) error {
+	const query = "INSERT OR REPLACE INTO properties (" + propertyColumns + ") VALUES (?, ?, ?, ?)"
+	_, err := w.exec(query, p.Tenant, p.Name, p.Value, p.UpdatedAt)
+	return err
+}
+
+func (w *writer) deleteProperty(c store.DeleteProperty) error {
+	return w.must(store.ErrNotFound, "property", c.Name,
+		"DELETE FROM properties WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
+}
