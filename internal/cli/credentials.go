@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/spf13/pflag"
@@ -73,21 +72,10 @@ func (a *app) givenPassword(ctx context.Context) (string, error) {
 
 // passwordFromStdin reads all of standard input, less one newline.
 func (a *app) passwordFromStdin() (string, error) {
-	if a.terminalStdin { // which would show it
+	if a.terminalStdin {
 		return "", command.Usage("--password-stdin is for a pipe or a file; without it the password is asked for")
 	}
-	text, err := io.ReadAll(io.LimitReader(a.Stdin, inifile.MaxSecret+1))
-	if err != nil {
-		return "", err
-	}
-	if len(text) > inifile.MaxSecret {
-		return "", &configError{problem: fmt.Sprintf("--password-stdin: more than %d bytes", inifile.MaxSecret)}
-	}
-	password := inifile.DropNewline(string(text))
-	if password == "" {
-		return "", &configError{problem: "--password-stdin: no password on standard input"}
-	}
-	return password, nil
+	return a.secretFromStdin("--password-stdin", "password")
 }
 
 func (a *app) askPassword(ctx context.Context, username string) (string, error) {

@@ -25,6 +25,7 @@ const (
 	exitNotGenuine  = 7
 	exitNotNow      = 8
 	exitRevoked     = 9
+	exitState       = 10
 	exitInterrupted = 130
 	exitPipe        = 141
 )
@@ -43,6 +44,7 @@ func exits() []exitRow {
 		{exitNotGenuine, "not-genuine", "token not genuine: malformed, signature, algorithm, key, type, issuer, audience, a required claim missing"},
 		{exitNotNow, "not-valid-now", "token genuine but not valid now: expired, not yet valid"},
 		{exitRevoked, "revoked", "token revoked, inactive or unknown to the server"},
+		{exitState, "state", "local files that keep what a server gave: unreadable, cannot be written, disk full"},
 		{exitInterrupted, "interrupted", "interrupted"},
 		{exitPipe, "pipe", "the reader of stdout went away"},
 	}
@@ -73,6 +75,16 @@ type configError struct {
 func (e *configError) Error() string { return e.problem }
 func (e *configError) Unwrap() error { return e.cause }
 
+// stateError is a file of ours that cannot be kept.
+type stateError struct {
+	problem string
+	hint    string
+	cause   error
+}
+
+func (e *stateError) Error() string { return e.problem }
+func (e *stateError) Unwrap() error { return e.cause }
+
 // exitCode is the one place that turns an error into an exit code. Of several
 // refusals of one token the graver counts: not genuine before not valid now.
 func exitCode(err error) int {
@@ -82,6 +94,7 @@ func exitCode(err error) int {
 	var usage *command.UsageError
 	var config *configError
 	var refused *profile.Error
+	var state *stateError
 	is := func(kinds ...error) bool {
 		for _, kind := range kinds {
 			if errors.Is(err, kind) {
@@ -95,6 +108,8 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &config), errors.As(err, &refused):
 		return exitConfig
+	case errors.As(err, &state):
+		return exitState
 	case is(syscall.EPIPE):
 		return exitPipe
 	case is(client.ErrUnreachable):
@@ -119,7 +134,10 @@ func (a *app) hintOf(err error) string {
 	var config *configError
 	var refused *profile.Error
 	var certificate *client.CertificateError
+	var state *stateError
 	switch {
+	case errors.As(err, &state):
+		return state.hint
 	case errors.As(err, &usage):
 		return usage.Hint
 	case errors.As(err, &config) && config.hint != "":
@@ -131,8 +149,9 @@ func (a *app) hintOf(err error) string {
 	case !a.asks:
 		return ""
 	case errors.Is(err, client.ErrUnreachable), errors.Is(err, token.ErrUnsupported), errors.Is(err, token.ErrUnavailable):
-		url := a.profile.Value("url")
-		return fmt.Sprintf("check the URL: %s comes from %s", safe(url.Reveal()), url.Source())
+		what := map[string]string{"url": "URL", "issuer": "issuer"}[a.address()]
+		v := a.profile.Value(a.address())
+		return fmt.Sprintf("check the %s: %s comes from %s", what, safe(v.Reveal()), v.Source())
 	}
 	return ""
 }

@@ -80,16 +80,7 @@ func (a *app) print(r record) error {
 }
 
 func (a *app) render(r record) (string, error) {
-	primary := r[0].text()
-	chosen := r
-	if len(a.flags.columns) > 0 {
-		chosen = nil
-		for _, c := range a.flags.columns {
-			if i := slices.IndexFunc(r, func(f field) bool { return f.name == c }); i >= 0 {
-				chosen = append(chosen, r[i])
-			}
-		}
-	}
+	primary, chosen := r[0].text(), a.chosen(r)
 	switch a.flags.format {
 	case "", "value":
 		if len(a.flags.columns) == 0 {
@@ -110,12 +101,26 @@ func (a *app) render(r record) (string, error) {
 		}
 		return lines(chosen, func(f field) string { return fmt.Sprintf("%-*s  %s", width, f.name, safe(f.text())) }), nil
 	case "curl":
-		return "header = " + quoteCurl("Authorization: Bearer "+primary) + "\n", nil
+		return "header = " + quoteCurl("Authorization: "+r.scheme()+" "+primary) + "\n", nil
 	case "header":
-		return "Authorization: Bearer " + safe(primary) + "\n", nil
+		return "Authorization: " + r.scheme() + " " + safe(primary) + "\n", nil
 	}
 	i := slices.IndexFunc(formats(), func(f format) bool { return f.name == a.flags.format })
 	return lines(chosen, func(f field) string { return formats()[i].line(a, f) }), nil
+}
+
+// chosen is what -c picks of a record.
+func (a *app) chosen(r record) record {
+	if len(a.flags.columns) == 0 {
+		return r
+	}
+	var list record
+	for _, c := range a.flags.columns {
+		if i := slices.IndexFunc(r, func(f field) bool { return f.name == c }); i >= 0 {
+			list = append(list, r[i])
+		}
+	}
+	return list
 }
 
 func lines(r record, line func(field) string) string {
@@ -124,6 +129,15 @@ func lines(r record, line func(field) string) string {
 		b.WriteString(line(f) + "\n")
 	}
 	return b.String()
+}
+
+// scheme is how a token stands in a header: a bound one behind DPoP (RFC 9449
+// section 7.1), all others behind Bearer.
+func (r record) scheme() string {
+	if slices.ContainsFunc(r, func(f field) bool { return f.name == "token_type" && strings.EqualFold(f.text(), "DPoP") }) {
+		return "DPoP"
+	}
+	return "Bearer"
 }
 
 func (r record) json() (string, error) {

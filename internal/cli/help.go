@@ -81,6 +81,11 @@ accident.
 The password comes from --password-stdin, --password-file, --password,
 OS_PASSWORD, password_command, or the terminal, in that order.
 
+In an ini file found in the current directory password_command,
+client_secret_file, client_key and dpop_key are refused, whatever server it names:
+the file may have come with somebody else's repository, which must not choose
+what is run or which secret is proven to whom.
+
 `)
 	flags := make(map[string]bool)
 	collectFlags(root, flags)
@@ -130,6 +135,43 @@ func formatsTopic(*cobra.Command) string {
 }
 
 func dialectsTopic(*cobra.Command) string {
-	return "--dialect, ATS_AUTH_DIALECT or [client] dialect names what the server speaks:\n\n  " +
-		strings.Join(client.Dialects(), "\n  ") + "\n"
+	var b strings.Builder
+	b.WriteString("--dialect, ATS_AUTH_DIALECT or [client] dialect names what the server speaks:\n\n")
+	for _, name := range client.Dialects() {
+		fmt.Fprintf(&b, "  %-7s %s\n", name, dialectHelp(name))
+	}
+	b.WriteString(`
+oauth2 takes the issuer (--issuer), where every address of the server is found,
+and nearly always the name the application is registered by (--client-id). The
+way to a token is --grant:
+
+`)
+	for _, g := range grants() {
+		fmt.Fprintf(&b, "  %-19s %s\n", g.name, g.help)
+	}
+	b.WriteString(`
+Without it a token to exchange means token-exchange, a user name password, a
+secret or key of the application client-credentials, a display web, and anything
+else, ssh included, device. The address for the browser is always printed too;
+BROWSER names another browser than the system's.
+
+The application proves itself by --client-secret-file, ATS_AUTH_CLIENT_SECRET or
+--client-key. --dpop-key binds tokens to a key (RFC 9449): whoever takes the token
+alone cannot use it. --resource asks for a token for one service (RFC 8707).
+
+An access token is its server's business. One that is no JWT is printed as it is
+and called opaque; claims are verified by jwks_url or jwt_secret if configured,
+else, where they are shown, by the keys that the issuer publishes.
+`)
+	return b.String()
+}
+
+func dialectHelp(name string) string {
+	switch name {
+	case "ats":
+		return "ats.auth, and the own door of ats-auth-server: a user name and a password"
+	case "oauth2":
+		return "any OAuth 2.0 or OpenID Connect provider, ats-auth-server among them"
+	}
+	return ""
 }

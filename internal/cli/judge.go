@@ -34,8 +34,9 @@ func (a *app) keyFlags(f *pflag.FlagSet) {
 }
 
 // newJudge makes the verifier of the configured keys; nil when there is none.
-// An issuer without keys is asked for them only where discover says so.
-func (a *app) newJudge(discover bool, adjust func(*verifier.Config)) (*judge, error) {
+// Where none are configured they are those that publisher, an issuer, publishes,
+// if it is named.
+func (a *app) newJudge(publisher string, adjust func(*verifier.Config)) (*judge, error) {
 	config := verifier.Config{
 		Issuer: a.profile.Value("issuer").Reveal(), Audience: a.profile.Value("audience").Reveal(), Now: a.Now,
 		AllowWeakKeys: a.flags.allowWeakKey,
@@ -43,7 +44,7 @@ func (a *app) newJudge(discover bool, adjust func(*verifier.Config)) (*judge, er
 	if a.flags.algorithm != "" {
 		config.Algorithms = []string{a.flags.algorithm}
 	}
-	source, err := a.keys(&config, discover)
+	source, err := a.keys(&config, publisher)
 	if err != nil || source == nil && config.Keys == nil {
 		return nil, err
 	}
@@ -56,11 +57,12 @@ func (a *app) newJudge(discover bool, adjust func(*verifier.Config)) (*judge, er
 }
 
 // keys puts the configured keys into a verifier's configuration.
-func (a *app) keys(config *verifier.Config, discover bool) (*verifier.Source, error) {
+func (a *app) keys(config *verifier.Config, publisher string) (*verifier.Source, error) {
 	name := a.profile.Strongest("jwt_secret_file", "jwt_secret", "jwks_url")
 	if name == "" {
-		if discover && config.Issuer != "" {
-			return a.keySource(config, verifier.SourceConfig{Issuer: config.Issuer})
+		if publisher != "" {
+			config.Issuer = publisher
+			return a.keySource(config, verifier.SourceConfig{Issuer: publisher})
 		}
 		return nil, nil
 	}

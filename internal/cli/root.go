@@ -38,6 +38,9 @@ type flags struct {
 	passwordStdin bool
 	algorithm     string
 	allowWeakKey  bool
+	device, web   bool
+	subject       tokenFlag
+	actor         tokenFlag
 }
 
 func (a *app) root() *cobra.Command {
@@ -122,9 +125,15 @@ type settingValue struct {
 	kind profile.Kind
 }
 
-func (v *settingValue) Set(s string) error { v.into[v.name] = s; return nil }
-func (v *settingValue) String() string     { return "" }
-func (v *settingValue) IsBoolFlag() bool   { return v.kind == profile.Boolean }
+func (v *settingValue) Set(s string) error {
+	if before, again := v.into[v.name]; again && v.kind == profile.List {
+		s = before + " " + s
+	}
+	v.into[v.name] = s
+	return nil
+}
+func (v *settingValue) String() string   { return "" }
+func (v *settingValue) IsBoolFlag() bool { return v.kind == profile.Boolean }
 func (v *settingValue) Type() string {
 	switch v.kind {
 	case profile.Path:
@@ -135,6 +144,10 @@ func (v *settingValue) Type() string {
 		return "TIME"
 	case profile.Boolean:
 		return "bool"
+	case profile.List:
+		return "URI"
+	case profile.Port:
+		return "PORT"
 	}
 	return strings.ToUpper(v.name)
 }

@@ -11,11 +11,12 @@ import (
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/pkg/client"
+	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, show, verify, check and revoke tokens"}
-	c.AddCommand(a.tokenCreate(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenRevoke(), a.tokenRevokeAll())
+	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, refresh, show, verify, check, list and revoke tokens"}
+	c.AddCommand(a.tokenCreate(), a.tokenRefresh(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenList(), a.tokenRevoke(), a.tokenRevokeAll())
 	return c
 }
 
@@ -43,17 +44,17 @@ func (a *app) load() error {
 // newClient makes the client of the configured service.
 func (a *app) newClient() (*client.Client, error) {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
-	if value("url") == "" {
-		return nil, &configError{
-			problem: "no server URL: give --url, ATS_AUTH_URL, or server_url in the [session] of ats-auth-client.ini",
-			hint:    "export ATS_AUTH_URL=https://…",
-		}
+	if value(a.address()) == "" {
+		return nil, a.noAddress()
 	}
 	trace, _ := a.LookupEnv("ATS_AUTH_TRACE_SECRETS")
 	config := client.Config{
 		URL: value("url"), Dialect: value("dialect"), CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
 		Insecure: a.profile.Value("insecure").Bool(), Timeout: a.profile.Value("timeout").Duration(),
 		TraceSecrets: trace == "1", UserAgent: "ats-auth/" + a.Version,
+	}
+	if err := a.identify(&config); err != nil {
+		return nil, err
 	}
 	if a.flags.debug {
 		config.Trace = func(line string) { a.tell(levelDebug, safe(line)) }
@@ -67,6 +68,25 @@ func (a *app) newClient() (*client.Client, error) {
 		a.warn("%s is not encrypted: what is sent can be read on the way", c.URL())
 	}
 	return c, nil
+}
+
+// noAddress says how to say where the service is.
+func (a *app) noAddress() error {
+	if a.dialect() == "oauth2" {
+		return &configError{
+			problem: "no issuer: give --issuer, ATS_AUTH_ISSUER, or issuer in the [client] of ats-auth-client.ini",
+			hint:    "export ATS_AUTH_ISSUER=https://…",
+		}
+	}
+	return &configError{
+		problem: "no server URL: give --url, ATS_AUTH_URL, or server_url in the [session] of ats-auth-client.ini",
+		hint:    "export ATS_AUTH_URL=https://…",
+	}
+}
+
+// wanted is what is asked for beside the token itself.
+func (a *app) wanted() token.Request {
+	return token.Request{Scope: a.profile.Value("scope").Reveal(), Resources: a.profile.Value("resource").List()}
 }
 
 // oneToken is the token that a command is about: its argument, standard input

@@ -19,10 +19,12 @@ func (a *app) tokenCheck() *cobra.Command {
 		Use: "check [TOKEN|-]", Short: "Ask the server whether it still honours a token", Args: cobra.MaximumNArgs(1),
 		Long: `Ask the server whether it still honours a token. The exit code answers: 0 yes, 8
 expired or too little life left, 9 revoked or unknown. -f json prints what the
-server says of the token.`,
+server says of the token. An oauth2 server answers applications only: give
+--client-id and its secret or key.`,
 		Example: `  if ats-auth token check "$TOKEN"; then …; fi`,
 		RunE:    func(c *cobra.Command, args []string) error { return a.runTokenCheck(c, args, minTTL, scope) },
 	}
+	a.applicationFlags(c)
 	c.Flags().DurationVar(&minTTL, "min-ttl", 0, "demand that much life left, 5m say")
 	c.Flags().StringVar(&scope, "scope", "", "demand a `SCOPE`")
 	c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints the server's answer")
@@ -35,6 +37,11 @@ func (a *app) runTokenCheck(c *cobra.Command, args []string, minTTL time.Duratio
 	}
 	if err := a.load(); err != nil {
 		return err
+	}
+	if a.dialect() == "oauth2" {
+		if err := a.needProof(); err != nil {
+			return err
+		}
 	}
 	service, err := a.newClient()
 	if err != nil {

@@ -1,37 +1,47 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
 // setColumns are what a token set prints, the first by default.
-var setColumns = []string{"access_token", "token_type", "expires_at", "expires_in", "scope", "refresh_token"}
+var setColumns = []string{"access_token", "token_type", "expires_at", "expires_in", "scope", "refresh_token", "id_token"}
 
 func (a *app) tokenCreate() *cobra.Command {
 	var want token.Request
 	c := &cobra.Command{
-		Use: "create", Short: "Trade a user name and a password for a token", Args: cobra.NoArgs,
-		Long: `Trade a user name and a password for a token, and print the token.
+		Use: "create", Short: "Trade credentials for a token", Args: cobra.NoArgs,
+		Long: `Trade credentials for a token, and print the token: a user name and a password,
+or in the oauth2 dialect whatever --grant names. Without it a user name means
+password, a secret or key of the application client-credentials, a display web,
+and anything else device (help dialects tells more).
 
 The password comes from --password-stdin, --password-file, --password,
 OS_PASSWORD, password_command, or the terminal. With --verbose the token's
-header and claims are shown on stderr; with jwt_secret configured they are
-verified first, and a token that is not genuine is not printed.`,
+header and claims are shown on stderr; with jwt_secret or jwks_url configured
+they are verified first, and a token that is not genuine is not printed.`,
 		Example: `  ats-auth token create --username marco
   TOKEN=$(ats-auth token create -v 2>log)
   eval "$(ats-auth token create -f export)"
-  ats-auth token create -f curl | curl -K - https://api.example.org/`,
+  ats-auth token create -f curl | curl -K - https://api.example.org/
+  ats-auth token create --dialect oauth2 --issuer https://id.example.org --client-id app --device
+  ats-auth token create --subject-token-file token.txt --resource https://api.example.org`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want) },
 	}
 	a.credentialFlags(c.Flags())
+	a.grantFlags(c)
+	a.exchangeFlags(c)
 	a.keyFlags(c.Flags())
+	a.applicationFlags(c)
 	a.formatFlags(c.Flags())
 	c.Flags().BoolVar(&want.Refresh, "issue-rt", false, "also issue a refresh token")
 	c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m")
@@ -47,51 +57,84 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
 	if err := a.checkColumns(setColumns...); err != nil {
 		return err
 	}
-	// The token is a moment old: where the clocks differ, its signature counts.
-	judge, err := a.newJudge(false, func(v *verifier.Config) { v.Leeway, v.AnyAudience = verifier.MaxLeeway, v.Audience == "" })
+	judge, err := a.newTokenJudge("")
 	if err != nil {
 		return err
 	}
 	defer judge.close()
+	grant, err := a.chooseGrant()
+	if err != nil {
+		return err
+	}
+	if want.TTL != 0 && a.dialect() == "oauth2" {
+		return token.Refuse(token.ErrUnsupported, "the oauth2 dialect cannot ask for a lifetime: --ttl")
+	}
 	service, err := a.newClient()
 	if err != nil {
 		return err
 	}
-	who := token.Credentials{}
-	if who.Username, err = a.username(""); err != nil {
-		return err
-	}
-	if who.Password, err = a.password(c.Context(), who.Username); err != nil {
-		return err
-	}
-	a.say(levelStory, "Requesting new token...")
-	a.say(levelStory, "username: %s", safe(who.Username))
-	set, err := service.Login(c.Context(), who, want)
+	asked := a.wanted()
+	want.Scope, want.Resources = asked.Scope, asked.Resources
+	set, err := a.obtain(c.Context(), service, grant, "", want)
 	if err != nil {
 		return err
 	}
-	if err := a.describe(c, judge, set.AccessToken.Reveal()); err != nil {
+	if err := a.describe(c.Context(), judge, service, set.AccessToken.Reveal()); err != nil {
 		return err
 	}
 	return a.printSet(set)
 }
 
+// newTokenJudge makes the verifier of a token that is a moment old: where the
+// clocks differ, its signature counts.
+func (a *app) newTokenJudge(publisher string) (*judge, error) {
+	return a.newJudge(publisher, func(v *verifier.Config) { v.Leeway, v.AnyAudience = verifier.MaxLeeway, v.Audience == "" })
+}
+
 // describe tells what a new token says, after verifying it if that is possible.
-func (a *app) describe(c *cobra.Command, judge *judge, raw string) error {
+// One that cannot be read is nobody's business but its server's, unless keys are
+// configured or the dialect has no such tokens.
+func (a *app) describe(ctx context.Context, judge *judge, service *client.Client, raw string) error {
 	decoded, err := token.Decode(raw)
-	if err != nil {
+	switch {
+	case err != nil && (judge != nil || a.dialect() == "ats"):
 		return err
+	case err != nil:
+		a.say(levelStory, "opaque token")
+		return nil
 	}
 	label := "UNVERIFIED claims"
-	if judge != nil {
-		if _, err := judge.Verify(c.Context(), raw); err != nil {
+	switch {
+	case judge != nil:
+		if _, err := judge.Verify(ctx, raw); err != nil {
 			return err
 		}
+		label = "claims"
+	case a.published(ctx, service, decoded, raw):
 		label = "claims"
 	}
 	a.say(levelStory, "header: %s", decoded.Header.JSON())
 	a.say(levelStory, "%s: %s", label, decoded.Claims.JSON())
 	return nil
+}
+
+// published reports whether a token is genuine by the keys that its issuer
+// publishes. They are asked for only where somebody is told: the token came from
+// that issuer, and many sign access tokens in ways that are not ours to judge.
+func (a *app) published(ctx context.Context, service *client.Client, decoded *token.Token, raw string) bool {
+	issuer, _ := decoded.Claims.String("iss")
+	if a.level() < levelStory && a.log == nil || issuer == "" || issuer != service.Issuer() {
+		return false
+	}
+	judge, err := a.newTokenJudge(issuer)
+	if err == nil {
+		defer judge.close()
+		_, err = judge.Verify(ctx, raw)
+	}
+	if err != nil {
+		a.say(levelStory, "not verified: %s", safe(err.Error()))
+	}
+	return err == nil
 }
 
 func (a *app) printSet(set token.Set) error {
@@ -111,6 +154,9 @@ func (a *app) printSet(set token.Set) error {
 	}
 	if !set.RefreshToken.IsZero() {
 		r = append(r, field{"refresh_token", set.RefreshToken.Reveal()})
+	}
+	if !set.IDToken.IsZero() {
+		r = append(r, field{"id_token", set.IDToken.Reveal()})
 	}
 	return a.print(r)
 }

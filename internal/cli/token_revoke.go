@@ -11,16 +11,19 @@ import (
 )
 
 func (a *app) tokenRevoke() *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use: "revoke TOKEN... | -", Short: "Revoke tokens",
 		Long: `Revoke tokens: the server refuses them from now on. With - every line of
 standard input is a token. One that cannot be revoked does not keep the others
-from it; the exit code is that of the first such.`,
+from it; the exit code is that of the first such. An oauth2 server takes refresh
+tokens too, and ends the login with them.`,
 		Example: `  ats-auth token revoke "$TOKEN"
   ats-auth token revoke - < tokens.txt`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenRevoke(c.Context(), args) },
 	}
+	a.applicationFlags(c)
+	return c
 }
 
 func (a *app) runTokenRevoke(ctx context.Context, args []string) error {
@@ -57,10 +60,12 @@ func (a *app) runTokenRevoke(ctx context.Context, args []string) error {
 
 func (a *app) revokeOne(ctx context.Context, service *client.Client, raw string) error {
 	decoded, err := token.Decode(raw)
-	if err != nil {
+	switch {
+	case err == nil:
+		a.say(levelInfo, "Logging out user %s", safe(decoded.Claims.Subject()))
+	case a.dialect() == "ats": // which has no tokens but such
 		return err
 	}
-	a.say(levelInfo, "Logging out user %s", safe(decoded.Claims.Subject()))
 	if err := service.Revoke(ctx, token.NewSecret(raw)); err != nil {
 		return err
 	}

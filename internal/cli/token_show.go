@@ -37,7 +37,7 @@ func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 	if err := a.load(); err != nil {
 		return err
 	}
-	judge, err := a.newJudge(false, func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
+	judge, err := a.newJudge("", func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
 	if err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags)
 	if err := a.setClock(flags.at); err != nil {
 		return err
 	}
-	judge, err := a.newJudge(true, func(v *verifier.Config) {
+	judge, err := a.newJudge(a.profile.Value("issuer").Reveal(), func(v *verifier.Config) {
 		v.Leeway, v.AnyAudience, v.Types = flags.leeway, flags.anyAudience, lower(flags.types)
 	})
 	if err != nil {

@@ -123,24 +123,30 @@ func TestAForeignLinkInTheCurrentDirectoryIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPasswordCommandFromTheCurrentDirectoryIsRefused(t *testing.T) {
-	for _, text := range []string{"[client]\npassword_command = touch /tmp/owned\n", "[profile other]\npassword_command = touch /tmp/owned\n"} {
-		for _, name := range []string{"ats-auth-client.ini", "auth-client.ini"} {
-			w := newWorld(t)
-			w.write(name, text)
-			e := w.refusal()
-			if !strings.HasPrefix(e.Problem, name+": password_command is refused") || strings.Contains(e.Problem, "owned") {
-				t.Errorf("%s: %s", name, e.Problem)
+func TestWhatNamesACommandOrAKeyIsRefusedFromTheCurrentDirectory(t *testing.T) {
+	for _, key := range []string{"password_command", "client_secret_file", "client_key", "dpop_key"} {
+		// That the server stands in the same file makes it worse, not better.
+		for _, text := range []string{
+			"[client]\n" + key + " = owned\n", "[profile other]\n" + key + " = owned\n",
+			"[session]\nserver_url = https://auth.example.org\n[client]\n" + key + " = owned\n",
+		} {
+			for _, name := range []string{"ats-auth-client.ini", "auth-client.ini"} {
+				w := newWorld(t)
+				w.write(name, text)
+				e := w.refusal()
+				if !strings.HasPrefix(e.Problem, name+": "+key+" is refused") || strings.Contains(e.Problem, "owned") {
+					t.Errorf("%s: %s", name, e.Problem)
+				}
+				w.env["ATS_AUTH_CONFIG"] = name
+				w.load()
 			}
-			w.env["ATS_AUTH_CONFIG"] = name
+			w := newWorld(t)
+			w.write(filepath.Join(w.home, ".config/ats-auth/client.ini"), text)
+			w.load()
+			w = newWorld(t)
+			w.write(w.config.systemFile, text)
 			w.load()
 		}
-		w := newWorld(t)
-		w.write(filepath.Join(w.home, ".config/ats-auth/client.ini"), text)
-		w.load()
-		w = newWorld(t)
-		w.write(w.config.systemFile, text)
-		w.load()
 	}
 }
 

@@ -55,3 +55,13 @@ func (d document) profiles() []string {
 func (d document) holdsSecret() bool {
 	return slices.ContainsFunc(table(), func(s Setting) bool { return s.Secret && d.Holds(s.Key) })
 }
+
+// named is the first key of a Named setting that any section gives a value.
+func (d document) named() string {
+	for _, s := range table() {
+		if s.Named && d.Holds(s.Key) {
+			return s.Key
+		}
+	}
+	return ""
+}

@@ -141,6 +141,8 @@ func (s Setting) check(v Value) error {
 		_, err = parseBool(v.Reveal())
 	case Duration:
 		_, err = parseDuration(v.Reveal())
+	case Port:
+		_, err = parsePort(v.Reveal())
 	}
 	if err != nil {
 		return &Error{Problem: fmt.Sprintf("%s: not %v", v.Source(), err)}
@@ -172,4 +174,16 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, errors.New("a time above 0 and at most 24h, in seconds or as 1m30s")
 	}
 	return d, nil
+}
+
+// parsePort takes a decimal number.
+func parsePort(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil {
+		return 0, errors.New("a port from 0 to 65535")
+	}
+	return int(n), nil
 }

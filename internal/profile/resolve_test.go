@@ -52,6 +52,8 @@ func sample(w *world, s Setting, number int) string {
 		return []string{"true", "yes", "on", "1"}[number%4]
 	case Duration:
 		return fmt.Sprint(number + 1)
+	case Port:
+		return fmt.Sprint(number + 8400)
 	case Path, PathOrURL:
 		return filepath.Join(w.work, fmt.Sprintf("file%d", number))
 	}
@@ -133,7 +135,8 @@ func TestTheTableIsConsistent(t *testing.T) {
 }
 
 func TestTheIniFileTakesTheKeysOfTheContractAndNoOthers(t *testing.T) {
-	want := strings.Fields("server_url user jwt_secret jwt_secret_file jwks_url issuer audience dialect tenant client_id client_secret_file scope cacert cert key insecure timeout password_command")
+	want := strings.Fields("server_url user jwt_secret jwt_secret_file jwks_url issuer audience dialect tenant client_id client_secret_file scope cacert cert key insecure timeout password_command" +
+		" grant client_key client_key_id auth_method dpop_key resource redirect_port")
 	var got []string
 	for key := range settingsOf("profile x") {
 		got = append(got, key)

@@ -125,8 +125,8 @@ func (p place) document() (document, error) {
 			return document{}, err
 		}
 	}
-	if p.local && d.Holds("password_command") {
-		return document{}, &Error{Problem: inifile.ShowName(p.name) + ": password_command is refused in a file found in the current directory, which may have come with somebody else's repository; it must come from --config, ATS_AUTH_CONFIG, XDG_CONFIG_HOME or /etc"}
+	if key := d.named(); p.local && key != "" {
+		return document{}, &Error{Problem: inifile.ShowName(p.name) + ": " + key + " is refused in a file found in the current directory, which may have come with somebody else's repository; it must come from --config, ATS_AUTH_CONFIG, XDG_CONFIG_HOME or /etc"}
 	}
 	return d, nil
 }

@@ -16,6 +16,8 @@ const (
 	PathOrURL             // a file's name, or a URL with a scheme
 	Boolean               // true, yes, on, 1 or false, no, off, 0
 	Duration              // a Go duration such as 1m30s, or plain seconds; above 0, at most 24h
+	List                  // texts separated by blanks; the flag may be given again, for one more
+	Port                  // a TCP port, 0 to 65535
 )
 
 // Setting is one row of the table that everything about settings is read from.
@@ -37,6 +39,9 @@ type Setting struct {
 	// Secret settings print as `<redacted>`; an ini file that holds one must be
 	// readable by its owner only.
 	Secret bool
+	// Named settings are refused in an ini file found in the current directory:
+	// what they name would be run, or proven to a server that the file may name too.
+	Named bool
 	// Kind says how the text is read.
 	Kind Kind
 	// Help is one line for a person.
@@ -48,7 +53,7 @@ func Settings() []Setting { return slices.Clone(table()) }
 
 // table is made once: a command line looks at it many times.
 var table = sync.OnceValue(func() []Setting {
-	return slices.Concat(connection(), identity(), judging(), behaviour())
+	return slices.Concat(connection(), identity(), application(), judging(), behaviour())
 })
 
 // connection is the rows about which server and how to reach it.
@@ -116,27 +121,74 @@ func identity() []Setting {
 		},
 		{
 			Name: "password_command", Flag: "password-command", Env: []string{"ATS_AUTH_PASSWORD_COMMAND"}, Section: "client", Key: "password_command",
-			Help: "command that prints the password; refused in an ini file found in the current directory",
+			Named: true,
+			Help:  "command that prints the password; refused in an ini file found in the current directory",
 		},
 		{
 			Name: "token", Env: []string{"ATS_AUTH_TOKEN", "KSCTL_JWT"}, Secret: true,
 			Help: "access token to act with",
 		},
 		{
+			Name: "refresh_token_file", Flag: "refresh-token-file", Env: []string{"ATS_AUTH_REFRESH_TOKEN_FILE"}, Kind: Path,
+			Help: "file that holds the refresh token; one that takes its place is written back to it",
+		},
+		{
 			Name: "refresh_token", Flag: "refresh-token", Env: []string{"ATS_AUTH_REFRESH_TOKEN", "KSCTL_REFRESHTOKEN"}, Secret: true,
-			Help: "refresh token to trade for an access token; no command takes one yet",
+			Help: "refresh token to trade for an access token, - for standard input; on a command line other users can see it",
+		},
+	}
+}
+
+// application is the rows about which program is asking, for what and in which
+// way; the ats dialect uses the scope alone.
+func application() []Setting {
+	return []Setting{
+		{
+			Name: "grant", Flag: "grant", Env: []string{"ATS_AUTH_GRANT"}, Section: "client", Key: "grant",
+			Help: "way to a token: password, client-credentials, device, web or token-exchange",
 		},
 		{
 			Name: "client_id", Flag: "client-id", Env: []string{"ATS_AUTH_CLIENT_ID", "KSCTL_CLIENTID"}, Section: "client", Key: "client_id",
-			Help: "name the application is registered by; not used by the ats dialect",
+			Help: "name the application is registered by",
 		},
 		{
 			Name: "client_secret_file", Flag: "client-secret-file", Env: []string{"ATS_AUTH_CLIENT_SECRET_FILE"}, Section: "client", Key: "client_secret_file", Kind: Path,
-			Help: "file that holds the application's secret; not used by the ats dialect",
+			Named: true,
+			Help:  "file that holds the application's secret; refused in an ini file found in the current directory",
+		},
+		{
+			Name: "client_secret", Env: []string{"ATS_AUTH_CLIENT_SECRET"}, Secret: true,
+			Help: "the application's secret",
+		},
+		{
+			Name: "client_key", Flag: "client-key", Env: []string{"ATS_AUTH_CLIENT_KEY"}, Section: "client", Key: "client_key", Kind: Path,
+			Named: true,
+			Help:  "file of the private key by which the application proves itself (private_key_jwt); refused in an ini file found in the current directory",
+		},
+		{
+			Name: "client_key_id", Flag: "client-key-id", Env: []string{"ATS_AUTH_CLIENT_KEY_ID"}, Section: "client", Key: "client_key_id",
+			Help: "name the server knows that key by (kid)",
+		},
+		{
+			Name: "auth_method", Flag: "auth-method", Env: []string{"ATS_AUTH_AUTH_METHOD"}, Section: "client", Key: "auth_method",
+			Help: "how the application proves itself: client_secret_basic, client_secret_post, private_key_jwt or none (default: what it has and the server takes)",
+		},
+		{
+			Name: "dpop_key", Flag: "dpop-key", Env: []string{"ATS_AUTH_DPOP_KEY"}, Section: "client", Key: "dpop_key", Kind: Path,
+			Named: true,
+			Help:  "file of the private key that tokens are bound to (DPoP), made where there is none; refused in an ini file found in the current directory",
 		},
 		{
 			Name: "scope", Flag: "scope", Env: []string{"ATS_AUTH_SCOPE"}, Section: "client", Key: "scope",
-			Help: "scopes to ask for, separated by blanks; not used by the ats dialect",
+			Help: "scopes to ask for, separated by blanks",
+		},
+		{
+			Name: "resource", Flag: "resource", Env: []string{"ATS_AUTH_RESOURCE"}, Section: "client", Key: "resource", Kind: List,
+			Help: "service the token is to be for, a URI; several separated by blanks",
+		},
+		{
+			Name: "redirect_port", Flag: "redirect-port", Env: []string{"ATS_AUTH_REDIRECT_PORT"}, Section: "client", Key: "redirect_port", Default: "0", Kind: Port,
+			Help: "port of this machine that the browser is sent back to; 0 is any",
 		},
 	}
 }
@@ -160,7 +212,7 @@ func judging() []Setting {
 		},
 		{
 			Name: "issuer", Flag: "issuer", Env: []string{"ATS_AUTH_ISSUER"}, Section: "client", Key: "issuer",
-			Help: "issuer a token must name",
+			Help: "issuer a token must name; in the oauth2 dialect also where the server's addresses are found, without url",
 		},
 		{
 			Name: "audience", Flag: "audience", Env: []string{"ATS_AUTH_AUDIENCE"}, Section: "client", Key: "audience",

@@ -3,6 +3,7 @@ package profile
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 )
 
@@ -66,6 +67,16 @@ func (v Value) Bool() bool {
 func (v Value) Duration() time.Duration {
 	d, _ := parseDuration(v.Reveal())
 	return d
+}
+
+// List returns the texts of a List setting.
+func (v Value) List() []string { return strings.Fields(v.Reveal()) }
+
+// Port returns what a Port setting says, 0 when unset. Load has refused every
+// spelling that is not one.
+func (v Value) Port() int {
+	n, _ := parsePort(v.Reveal())
+	return n
 }
 
 // String returns the text, or `<redacted>` for a secret that is not empty.

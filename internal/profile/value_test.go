@@ -49,7 +49,25 @@ func TestEverySecretOfTheTableIsOne(t *testing.T) {
 			secrets = append(secrets, s.Name)
 		}
 	}
-	if got := strings.Join(secrets, " "); got != "password token refresh_token jwt_secret" {
+	if got := strings.Join(secrets, " "); got != "password token refresh_token client_secret jwt_secret" {
 		t.Fatal(got)
+	}
+}
+
+func TestAListIsSeparatedByBlanksAndAPortIsANumber(t *testing.T) {
+	w := newWorld(t)
+	w.config.Flags["resource"], w.config.Flags["redirect_port"] = " https://a.example  https://b.example\t", "65535"
+	p := w.load()
+	if got := strings.Join(p.Value("resource").List(), ","); got != "https://a.example,https://b.example" {
+		t.Errorf("list %q", got)
+	}
+	if got := p.Value("redirect_port").Port(); got != 65535 {
+		t.Errorf("port %d", got)
+	}
+	for _, text := range []string{"65536", "-1", "http", "80 "} {
+		w.config.Flags["redirect_port"] = text
+		if e := w.refusal(); e.Problem != "flag --redirect-port: not a port from 0 to 65535" {
+			t.Errorf("%q: %s", text, e.Problem)
+		}
 	}
 }

@@ -1,0 +1,131 @@
+package cli
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+func (a *app) tokenList() *cobra.Command {
+	c := &cobra.Command{
+		Use: "list", Short: "List the logins the server holds for you", Args: cobra.NoArgs,
+		Long: `List the logins that the server holds for you, with all the tokens that hang on
+them. It is done in the name of ATS_AUTH_TOKEN, or after a login with the usual
+credentials; ats-auth-server wants a token of the scope account. The columns for
+-c are:
+
+  ` + strings.Join(loginColumns(), ", "),
+		Example: `  ats-auth token list
+  ats-auth token list -f json | jq -r '.[] | select(.current | not).id'`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenList(c.Context()) },
+	}
+	a.credentialFlags(c.Flags())
+	a.grantFlags(c)
+	a.applicationFlags(c)
+	c.Flags().StringVarP(&a.flags.format, "format", "f", "", "how to print the list: "+strings.Join(listFormats(), ", "))
+	c.Flags().StringArrayVarP(&a.flags.columns, "column", "c", nil, "print this `NAME` only; may be given again")
+	return c
+}
+
+func loginColumns() []string {
+	var names []string
+	for _, f := range loginRecord(token.Login{}) {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+func (a *app) runTokenList(ctx context.Context) error {
+	if err := a.load(); err != nil {
+		return err
+	}
+	if f := a.flags.format; f != "" && !slices.Contains(listFormats(), f) {
+		return command.Usage("a list cannot be printed as %s, only as %s", f, strings.Join(listFormats(), ", "))
+	}
+	if err := a.checkColumns(loginColumns()...); err != nil {
+		return err
+	}
+	service, bearer, err := a.actor(ctx, "")
+	if err != nil {
+		return err
+	}
+	logins, err := service.List(ctx, bearer)
+	if err != nil {
+		return err
+	}
+	return a.printLogins(logins)
+}
+
+func (a *app) printLogins(logins []token.Login) error {
+	table := a.flags.format == "" || a.flags.format == "table"
+	if table && len(logins) == 0 {
+		a.say(levelInfo, "No logins.")
+		return nil
+	}
+	if table && len(a.flags.columns) == 0 {
+		return a.printLoginTable(logins)
+	}
+	list := make([]record, len(logins))
+	for i, login := range logins {
+		list[i] = loginRecord(login)
+	}
+	return a.printList(list)
+}
+
+// printLoginTable prints what a person wants to know.
+func (a *app) printLoginTable(logins []token.Login) error {
+	var list []record
+	for _, l := range logins {
+		name := l.Name
+		if name == "" {
+			name = l.Client
+		}
+		if l.Current {
+			name += " (this one)"
+		}
+		list = append(list, record{
+			{"id", l.ID},
+			{"client", name},
+			{"dialect", l.Door},
+			{"scope", l.Scope},
+			{"created", a.age(l.CreatedAt)},
+			{"last_used", a.age(l.LastUsedAt)},
+			{"expires", a.age(l.ExpiresAt)},
+		})
+	}
+	return a.printList(list)
+}
+
+// age tells a time for a person; nothing of one that is not known.
+func (a *app) age(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return relative(t, a.Now())
+}
+
+func loginRecord(l token.Login) record {
+	stamp := func(t time.Time) string {
+		if t.IsZero() {
+			return ""
+		}
+		return t.UTC().Format(time.RFC3339)
+	}
+	return record{
+		{"id", l.ID},
+		{"client", l.Client},
+		{"name", l.Name},
+		{"dialect", l.Door},
+		{"scope", l.Scope},
+		{"created_at", stamp(l.CreatedAt)},
+		{"last_used_at", stamp(l.LastUsedAt)},
+		{"expires_at", stamp(l.ExpiresAt)},
+		{"current", l.Current},
+	}
+}

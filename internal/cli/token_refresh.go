@@ -1,0 +1,183 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/inifile"
+	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// refreshFlags say where the next refresh token goes.
+type refreshFlags struct {
+	save   string
+	noSave bool
+}
+
+func (a *app) tokenRefresh() *cobra.Command {
+	var flags refreshFlags
+	c := &cobra.Command{
+		Use: "refresh", Short: "Trade a refresh token for a new access token", Args: cobra.NoArgs,
+		Long: `Trade a refresh token for a new access token, and print that. The refresh token
+comes from --refresh-token-file, --refresh-token - (standard input), or
+ATS_AUTH_REFRESH_TOKEN.
+
+Most servers give a new refresh token with it and void the old one. It is
+written back to --refresh-token-file, or to --save-refresh-token, before anything
+is printed; else only -f json and -c refresh_token show it. Processes that
+refresh by one file take turns.`,
+		Example: `  ats-auth token refresh --refresh-token-file rt.txt
+  ats-auth token create --issue-rt -c refresh_token | ats-auth token refresh --refresh-token - -f json`,
+		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenRefresh(c, flags) },
+	}
+	f := c.Flags()
+	a.settingFlags(f, "refresh_token", "refresh_token_file", "scope", "resource")
+	f.StringVar(&flags.save, "save-refresh-token", "", "keep the refresh token that is good from now on in `FILE`")
+	f.BoolVar(&flags.noSave, "no-save", false, "do not write to --refresh-token-file")
+	a.keyFlags(f)
+	a.applicationFlags(c)
+	a.formatFlags(f)
+	return c
+}
+
+// runTokenRefresh makes room for the next refresh token before it spends the old
+// one, and keeps it before it does anything else.
+func (a *app) runTokenRefresh(c *cobra.Command, flags refreshFlags) error {
+	if err := a.load(); err != nil {
+		return err
+	}
+	if err := a.checkColumns(setColumns...); err != nil {
+		return err
+	}
+	judge, err := a.newTokenJudge("")
+	if err != nil {
+		return err
+	}
+	defer judge.close()
+	service, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	file := a.refreshFile()
+	unlock, err := lockBeside(c.Context(), file, a.profile.Value("timeout").Duration())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	refresh, err := a.refreshToken(file)
+	if err != nil {
+		return err
+	}
+	kept, err := a.makeRoom(flags, file)
+	if err != nil {
+		return err
+	}
+	defer kept.drop()
+	a.say(levelStory, "Requesting new token...")
+	set, err := service.Refresh(c.Context(), refresh, a.narrowed())
+	if err != nil {
+		return err
+	}
+	if err := a.keep(kept, refresh, set); err != nil {
+		return err
+	}
+	if err := a.describe(c.Context(), judge, service, set.AccessToken.Reveal()); err != nil {
+		return err
+	}
+	return a.printSet(set)
+}
+
+// refreshFile is the file that the refresh token stands in; "" where it is given
+// in another way.
+func (a *app) refreshFile() string {
+	if name := a.profile.Strongest("refresh_token_file", "refresh_token"); name == "refresh_token_file" {
+		return a.profile.Value(name).Reveal()
+	}
+	return ""
+}
+
+// refreshToken finds the refresh token, in that file unless it is "".
+func (a *app) refreshToken(file string) (refresh token.Secret, err error) {
+	value := a.profile.Value("refresh_token")
+	var text string
+	switch {
+	case file != "":
+		text, err = inifile.ReadSecretFile(file)
+	case value.IsZero():
+		return refresh, &configError{
+			problem: "no refresh token: give --refresh-token-file, --refresh-token - or ATS_AUTH_REFRESH_TOKEN",
+		}
+	case value.Reveal() == "-":
+		text, err = a.secretFromStdin("--refresh-token -", "refresh token")
+	default:
+		if text = value.Reveal(); value.Origin() == profile.Flag {
+			a.warn("--refresh-token can be seen by other users of this machine; --refresh-token-file and --refresh-token - cannot")
+		}
+	}
+	if text = bare(text); err == nil && text == "" {
+		err = command.Usage("the refresh token is empty")
+	}
+	return token.NewSecret(text), err
+}
+
+// narrowed is what a refresh asks for: a scope narrows the login, so only one that
+// was typed counts.
+func (a *app) narrowed() token.Request {
+	var want token.Request
+	if v := a.profile.Value("scope"); v.Origin() == profile.Flag {
+		want.Scope = v.Reveal()
+	}
+	if v := a.profile.Value("resource"); v.Origin() == profile.Flag {
+		want.Resources = v.List()
+	}
+	return want
+}
+
+// makeRoom makes room where the next refresh token is to be kept; nil where it is
+// not.
+func (a *app) makeRoom(flags refreshFlags, file string) (*room, error) {
+	switch {
+	case flags.save != "":
+		return newRoom(under(a.WorkDir, flags.save), true)
+	case file != "" && !flags.noSave:
+		return newRoom(file, false)
+	}
+	return nil, nil
+}
+
+// keep keeps the refresh token that is good from now on, or says that nothing
+// does.
+func (a *app) keep(r *room, old token.Secret, set token.Set) error {
+	next := set.RefreshToken
+	rotated := !next.IsZero() && next.Reveal() != old.Reveal()
+	switch {
+	case r == nil && rotated && !a.shows("refresh_token"):
+		a.warn("the server has given a new refresh token, and the old one is void: only -f json, -c refresh_token and --save-refresh-token FILE keep it")
+		return nil
+	case r == nil:
+		return nil
+	case !rotated && r.foreign:
+		return r.save(old)
+	case !rotated:
+		return nil
+	}
+	if err := r.save(next); err != nil {
+		return err
+	}
+	a.say(levelStory, "The new refresh token is in %s", inifile.ShowName(r.path))
+	return nil
+}
+
+// shows reports whether the chosen format prints a column.
+func (a *app) shows(column string) bool {
+	switch a.flags.format {
+	case "curl", "header":
+		return false
+	case "", "value":
+		return slices.Contains(a.flags.columns, column)
+	}
+	return len(a.flags.columns) == 0 || slices.Contains(a.flags.columns, column)
+}
