@@ -37,6 +37,8 @@ type Authority interface {
 	RevokeAll(ctx context.Context, bearer, user string) error
 	// RevokeAllOf is RevokeAll for a caller who has been trusted already.
 	RevokeAllOf(ctx context.Context, user string) error
+	// List returns the logins of the bearer of a token, and whether there are more.
+	List(ctx context.Context, bearer string) (list []token.Login, more bool, err error)
 }
 
 // Client is the other end: the verbs of the command line over one dialect's

@@ -1,9 +1,12 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
+	"slices"
+	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -47,9 +50,12 @@ func (d *Door) Browser(ctx context.Context, cookie token.Secret) (store.Session,
 	return s, d.live(s, d.issuer.clock.read().UnixMicro())
 }
 
-// Logins returns the logins of a user that are in force, up to limit, and whether
-// there are more.
-func (d *Door) Logins(ctx context.Context, user string, limit int) (list []store.Session, more bool, err error) {
+// MaxLogins is how many logins are listed at most, where nobody says otherwise.
+const MaxLogins = 200
+
+// Logins returns up to limit logins of a user that are in force, and whether
+// there are more. current is the one that asks.
+func (d *Door) Logins(ctx context.Context, user string, current store.ID, limit int) (list []token.Login, more bool, err error) {
 	const page = 500
 	now := d.issuer.clock.read().UnixMicro()
 	for after := ""; ; {
@@ -63,14 +69,60 @@ func (d *Door) Logins(ctx context.Context, user string, limit int) (list []store
 				continue
 			}
 			if len(list) == limit {
-				return list, true, nil
+				return inOrder(list), true, nil
 			}
-			list = append(list, s)
+			list = append(list, d.login(ctx, s, current))
 		}
 		if len(rows) < page {
-			return list, false, nil
+			return inOrder(list), false, nil
 		}
 	}
+}
+
+// inOrder puts the login that asks first, then the newest.
+func inOrder(list []token.Login) []token.Login {
+	slices.SortStableFunc(list, func(a, b token.Login) int {
+		return cmp.Or(boolOrder(a.Current, b.Current), b.CreatedAt.Compare(a.CreatedAt))
+	})
+	return list
+}
+
+func (d *Door) login(ctx context.Context, s store.Session, current store.ID) token.Login {
+	l := token.Login{
+		ID: s.Accessor, Client: s.Client, Name: d.nameOf(ctx, s), Door: s.Door, Scope: s.Scope,
+		CreatedAt: time.UnixMicro(s.CreatedAt), LastUsedAt: time.UnixMicro(s.LastUsedAt), Current: s.ID == current,
+	}
+	if s.ExpiresAt != 0 {
+		l.ExpiresAt = time.UnixMicro(s.ExpiresAt)
+	}
+	return l
+}
+
+// nameOf is what a person calls a login: by its application's name where that is
+// still there.
+func (d *Door) nameOf(ctx context.Context, s store.Session) string {
+	switch {
+	case s.Door == DoorBrowser:
+		return "Browser"
+	case s.Client == "":
+		return "Password login"
+	}
+	if app, err := d.issuer.Store.Application(ctx, s.Tenant, s.Client); err == nil {
+		return app.Name
+	}
+	return s.Client
+}
+
+// List is Logins for the bearer of a token.
+func (d *Door) List(ctx context.Context, bearer string) (list []token.Login, more bool, err error) {
+	live, err := d.plain(ctx, bearer)
+	if err != nil {
+		return nil, false, err
+	}
+	if err := live.Rules(); err != nil {
+		return nil, false, err
+	}
+	return d.Logins(ctx, live.User, live.ID.Session, MaxLogins)
 }
 
 // EndLogin ends one login of a user: ErrUnknown when the user has none of that

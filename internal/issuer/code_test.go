@@ -257,11 +257,11 @@ func TestACodeHasOneSpelling(t *testing.T) {
 func voids(w *world) map[string]func() error {
 	ctx, tenant := w.Context(), store.DefaultTenant
 	return map[string]func() error{
-		"revoke-all":         func() error { return w.issuer.RevokeUser(ctx, tenant, "marco") },
-		"revoke everything":  func() error { return w.issuer.RevokeEverything(ctx) },
-		"another password":   func() error { return w.issuer.SetPassword(ctx, tenant, "marco", token.NewPassword("another"), false) },
-		"disabled":           func() error { return w.issuer.SetDisabled(ctx, tenant, "marco", true) },
-		"deleted":            func() error { return w.issuer.DeleteUser(ctx, tenant, "marco") },
+		"revoke-all":          func() error { return w.issuer.RevokeUser(ctx, tenant, "marco") },
+		"revoke everything":   func() error { return w.issuer.RevokeEverything(ctx) },
+		"another password":    func() error { return w.issuer.SetPassword(ctx, tenant, "marco", token.NewPassword("another"), false) },
+		"disabled":            func() error { return w.issuer.SetDisabled(ctx, tenant, "marco", true) },
+		"deleted":             func() error { return w.issuer.DeleteUser(ctx, tenant, "marco") },
 		"application deleted": func() error { return w.issuer.DeleteApplication(ctx, tenant, "billing") },
 	}
 }

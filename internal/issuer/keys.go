@@ -7,8 +7,10 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -60,7 +62,7 @@ type doorKeys struct {
 }
 
 func (d *Door) newKeys(all []signing.Key) (*doorKeys, error) {
-	now := d.issuer.clock.read()
+	now := later(d.issuer.clock.read(), begin(all))
 	ring, err := signing.NewRing(now, all...)
 	if err != nil {
 		return nil, err
@@ -71,6 +73,28 @@ func (d *Door) newKeys(all []signing.Key) (*doorKeys, error) {
 	}
 	jwks, err := ring.JWKS()
 	return &doorKeys{ring, v, jwks, all}, err
+}
+
+// begin is when the first of some keys began to sign. A clock that has been set
+// back behind it is no reason to sign nothing.
+func begin(keys []signing.Key) time.Time {
+	first := int64(math.MaxInt64)
+	for _, k := range keys {
+		if k.State == store.KeyActive {
+			first = min(first, k.NotBefore)
+		}
+	}
+	if first == math.MaxInt64 {
+		return time.Time{}
+	}
+	return time.UnixMicro(first)
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // keysNow is the keys as they are at this moment: another may have begun to

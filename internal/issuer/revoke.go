@@ -100,14 +100,20 @@ func (l *Live) Rules() error {
 // RevokeAll voids all tokens of a user for the bearer of a token: that user, or
 // an admin. An empty user is the bearer's own.
 func (d *Door) RevokeAll(ctx context.Context, bearer, user string) error {
-	live, err := d.Live(ctx, bearer)
+	live, err := d.plain(ctx, bearer)
 	if err != nil {
 		return err
 	}
-	if live.Thumbprint() != "" {
-		return &token.ClaimError{Claim: "cnf", Reason: "the token is bound to a key and was sent as a plain bearer token", Kind: token.ErrClaims}
-	}
 	return d.RevokeAllFor(ctx, live, user)
+}
+
+// plain is Live for a token that came without a proof of possession.
+func (d *Door) plain(ctx context.Context, bearer string) (*Live, error) {
+	live, err := d.Live(ctx, bearer)
+	if err == nil && live.Thumbprint() != "" {
+		err = &token.ClaimError{Claim: "cnf", Reason: "the token is bound to a key and was sent as a plain bearer token", Kind: token.ErrClaims}
+	}
+	return live, err
 }
 
 // RevokeAllFor is RevokeAll for a bearer who has been looked at already.

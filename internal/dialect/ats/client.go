@@ -123,6 +123,18 @@ func (c *Client) Check(ctx context.Context, raw token.Secret) (*token.Object, er
 	return o, nil
 }
 
+// List returns the logins of the bearer; an original service cannot tell.
+func (c *Client) List(ctx context.Context, bearer token.Secret) ([]token.Login, error) {
+	r, err := c.exchange(ctx, dialect.Message{Method: http.MethodPost, Path: pathTokens, Bearer: bearer})
+	if err != nil {
+		return nil, err
+	}
+	if err := refusal(r, bearer); err != nil {
+		return nil, err
+	}
+	return dialect.ReadLogins(r)
+}
+
 // Revoke voids a token. The gateway before an original service refuses one that
 // is void already; then there is nothing left to do.
 func (c *Client) Revoke(ctx context.Context, raw token.Secret) error {

@@ -36,7 +36,7 @@ type handler struct {
 func NewHandler(authority dialect.Authority, config Config) http.Handler {
 	h := &handler{Config: config, authority: authority}
 	h.routes = map[string]http.HandlerFunc{
-		pathLogin: h.login, pathLogout: h.logout, pathLogoutAll: h.logoutAll, pathCheck: h.check, pathRefresh: h.refresh,
+		pathLogin: h.login, pathLogout: h.logout, pathLogoutAll: h.logoutAll, pathCheck: h.check, pathRefresh: h.refresh, pathTokens: h.tokens,
 	}
 	return h
 }
@@ -119,6 +119,20 @@ func (h *handler) check(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, http.StatusOK, claims)
+}
+
+// tokens lists the logins of the bearer.
+func (h *handler) tokens(w http.ResponseWriter, r *http.Request) {
+	raw, ok := bearer(w, r)
+	if !ok {
+		return
+	}
+	list, more, err := h.authority.List(r.Context(), raw)
+	if err != nil {
+		h.refuse(w, r, err)
+		return
+	}
+	reply(w, http.StatusOK, dialect.NewLogins(list, more))
 }
 
 // logout answers 204 also for a token that is void already, as the original.

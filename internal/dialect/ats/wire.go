@@ -22,6 +22,7 @@ const (
 const (
 	pathCheck   = "/user/check"
 	pathRefresh = "/user/refresh"
+	pathTokens  = "/user/tokens"
 )
 
 // userHeader names whose tokens logout_all is about.

@@ -98,6 +98,13 @@ func (c *core) RevokeAll(ctx context.Context, bearer, user string) error {
 	return c.RevokeAllOf(ctx, user)
 }
 
+func (c *core) List(ctx context.Context, bearer string) ([]token.Login, bool, error) {
+	if _, err := c.Inspect(ctx, bearer); err != nil {
+		return nil, false, err
+	}
+	return []token.Login{{ID: "one", Name: "Password login", Door: "ats", CreatedAt: time.Unix(1446564493, 0), Current: true}}, true, nil
+}
+
 func (c *core) RevokeAllOf(_ context.Context, user string) error {
 	c.voided = append(c.voided, "all of "+user)
 	return nil

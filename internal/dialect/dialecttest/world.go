@@ -136,6 +136,7 @@ type authority struct {
 	want   token.Request
 	set    token.Set
 	claims *token.Claims
+	logins []token.Login
 	err    error
 }
 
@@ -171,6 +172,11 @@ func (a *authority) Revoke(_ context.Context, raw string) error {
 func (a *authority) RevokeAll(_ context.Context, bearer, user string) error {
 	a.ask("RevokeAll", bearer, user)
 	return a.err
+}
+
+func (a *authority) List(_ context.Context, bearer string) ([]token.Login, bool, error) {
+	a.ask("List", bearer)
+	return a.logins, false, a.err
 }
 
 func (a *authority) RevokeAllOf(_ context.Context, user string) error {

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -140,8 +139,8 @@ func (c *Client) subjectOf(raw token.Secret) string {
 	return t.Claims.Subject()
 }
 
-// List returns the logins of the bearer. No standard has it: other services than
-// ours cannot.
+// List returns the logins of the bearer. No standard has it: logins_endpoint is a
+// member of the metadata that is our own, and other services cannot.
 func (c *Client) List(ctx context.Context, bearer token.Secret) ([]token.Login, error) {
 	m, err := c.metadata(ctx)
 	if err != nil {
@@ -154,50 +153,5 @@ func (c *Client) List(ctx context.Context, bearer token.Secret) ([]token.Login, 
 	if err != nil {
 		return nil, err
 	}
-	return readLogins(r)
-}
-
-// Logins is the answer of logins_endpoint, a member of the metadata that is our
-// own: GET, in the name of a bearer. Instants are seconds since 1970-01-01 UTC; 0
-// is none.
-type Logins struct {
-	Logins []Login `json:"logins"`
-}
-
-// Login is one of them; see token.Login.
-type Login struct {
-	ID         string `json:"id"`
-	ClientID   string `json:"client_id,omitempty"`
-	Name       string `json:"name,omitempty"`
-	Dialect    string `json:"dialect,omitempty"`
-	Scope      string `json:"scope,omitempty"`
-	CreatedAt  int64  `json:"created_at"`
-	LastUsedAt int64  `json:"last_used_at,omitempty"`
-	ExpiresAt  int64  `json:"expires_at,omitempty"`
-	Current    bool   `json:"current,omitempty"`
-}
-
-func readLogins(r dialect.Reply) ([]token.Login, error) {
-	var answer Logins
-	if err := json.Unmarshal(r.Body, &answer); err != nil || answer.Logins == nil {
-		return nil, dialect.Nonsense(r)
-	}
-	logins := make([]token.Login, len(answer.Logins))
-	for i, l := range answer.Logins {
-		if l.ID == "" {
-			return nil, dialect.Nonsense(r)
-		}
-		logins[i] = token.Login{
-			ID: l.ID, Client: l.ClientID, Name: l.Name, Door: l.Dialect, Scope: l.Scope,
-			CreatedAt: instant(l.CreatedAt), LastUsedAt: instant(l.LastUsedAt), ExpiresAt: instant(l.ExpiresAt), Current: l.Current,
-		}
-	}
-	return logins, nil
-}
-
-func instant(seconds int64) time.Time {
-	if seconds <= 0 || seconds > maxLifetime {
-		return time.Time{}
-	}
-	return time.Unix(seconds, 0).UTC()
+	return dialect.ReadLogins(r)
 }

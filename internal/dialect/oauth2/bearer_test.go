@@ -157,7 +157,7 @@ func FuzzDeviceAndLogins(f *testing.F) {
 		if d, err := c.readDevice(r); err == nil && (!strings.HasPrefix(strings.ToLower(d.shown.URL), "https://") || d.code == "" || d.interval < 1 || d.shown.Expires.Before(today)) {
 			t.Errorf("%q: %+v", body, d)
 		}
-		if logins, err := readLogins(r); (err == nil) != (logins != nil) {
+		if logins, err := dialect.ReadLogins(r); (err == nil) != (logins != nil) {
 			t.Errorf("%q: %v, %v", body, logins, err)
 		}
 		if o, err := token.ParseObject(body); err == nil {

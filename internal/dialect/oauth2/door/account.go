@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -25,31 +26,14 @@ func (h *Handler) userinfo(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	m := map[string]any{"sub": live.Subject()}
+	m := map[string]any{"sub": live.User}
 	if needScope(live, scopeProfile) == nil {
-		m["preferred_username"] = live.Subject()
+		m["preferred_username"] = live.User
 	}
 	writeJSON(w, http.StatusOK, m)
 }
 
-// maxLogins is how many logins are listed at most.
-const maxLogins = 200
-
-// wireLogin is a login as /oauth2/logins tells of it; instants are whole seconds
-// since 1970.
-type wireLogin struct {
-	ID         string `json:"id"`
-	ClientID   string `json:"client_id,omitempty"`
-	Name       string `json:"name"`
-	Dialect    string `json:"dialect"`
-	Scope      string `json:"scope,omitempty"`
-	CreatedAt  int64  `json:"created_at"`
-	LastUsedAt int64  `json:"last_used_at"`
-	ExpiresAt  int64  `json:"expires_at,omitempty"`
-	Current    bool   `json:"current"`
-}
-
-// logins lists the logins of the bearer's user.
+// logins lists the logins of the bearer's user. No standard has it.
 func (h *Handler) logins(w http.ResponseWriter, r *http.Request) {
 	live, err := h.bearer(w, r)
 	if err == nil {
@@ -59,35 +43,12 @@ func (h *Handler) logins(w http.ResponseWriter, r *http.Request) {
 		h.refuse(w, r, err)
 		return
 	}
-	list, more, err := h.Door.Logins(r.Context(), live.Subject(), maxLogins)
+	list, more, err := h.Door.Logins(r.Context(), live.User, store.ID(live.ID.Session), issuer.MaxLogins)
 	if err != nil {
 		h.refuse(w, r, err)
 		return
 	}
-	wire := make([]wireLogin, len(list))
-	for i, s := range list {
-		wire[i] = wireLogin{
-			ID: s.Accessor, ClientID: s.Client, Name: h.nameOf(r, s), Dialect: s.Door, Scope: s.Scope,
-			CreatedAt: s.CreatedAt / 1_000_000, LastUsedAt: s.LastUsedAt / 1_000_000, ExpiresAt: s.ExpiresAt / 1_000_000,
-			Current: s.ID == store.ID(live.ID.Session),
-		}
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"logins": wire, "more": more})
-}
-
-// nameOf is what a person calls a login: by its application's name where that is
-// still there.
-func (h *Handler) nameOf(r *http.Request, s store.Session) string {
-	switch {
-	case s.Door == issuer.DoorBrowser:
-		return "Browser"
-	case s.Client == "":
-		return "Password login"
-	}
-	if app, err := h.Core.Application(r.Context(), s.Tenant, s.Client); err == nil {
-		return app.Name
-	}
-	return s.Client
+	writeJSON(w, http.StatusOK, dialect.NewLogins(list, more))
 }
 
 // globalRevocation is draft-parecki-oauth-global-token-revocation section 3: all

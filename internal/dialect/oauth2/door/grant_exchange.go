@@ -31,7 +31,7 @@ func (h *Handler) exchangeGrant(ctx context.Context, r *request) (token.Set, err
 		return token.Set{}, err
 	}
 	o := r.order()
-	o.Subject, o.Refresh, o.Origin, o.Actor = subject.Subject(), false, subject, actorOf(subject, actor)
+	o.Subject, o.Refresh, o.Origin, o.Actor = subject.User, false, subject, actorOf(subject, actor)
 	o.AuthAt = authTime(subject)
 	if o.Scope, err = exchangeScope(subject, r); err != nil {
 		return token.Set{}, err
@@ -76,7 +76,7 @@ func actorOf(subject, actor *issuer.Live) json.RawMessage {
 		Subject string          `json:"sub"`
 		Client  string          `json:"client_id,omitempty"`
 		Before  json.RawMessage `json:"act,omitempty"`
-	}{actor.Subject(), actor.Client, before}
+	}{actor.User, actor.Client, before}
 	return encode(act)
 }
 

@@ -90,8 +90,8 @@ func accessAnswer(live *issuer.Live) (any, error) {
 	if live.Thumbprint() != "" {
 		claims["token_type"] = json.RawMessage(`"DPoP"`)
 	}
-	if live.Subject() != live.Client {
-		claims["username"] = encode(live.Subject())
+	if live.User != live.Client {
+		claims["username"] = encode(live.User)
 	}
 	return claims, nil
 }

@@ -110,7 +110,7 @@ func (h *Handler) account(v *visit) {
 }
 
 func (h *Handler) showAccount(v *visit, notice string) {
-	list, more, err := h.Door.Logins(v.r.Context(), v.session.Subject, maxLogins)
+	list, more, err := h.Door.Logins(v.r.Context(), v.session.Subject, v.session.ID, issuer.MaxLogins)
 	if err != nil {
 		h.problem(v, err)
 		return
@@ -119,16 +119,15 @@ func (h *Handler) showAccount(v *visit, notice string) {
 		Frame: h.frame(v), EndAction: h.base + "/account/end", EndAllAction: h.base + "/account/end-all", LogoutAction: h.base + "/logout",
 		Notice: notice, More: more,
 	}
-	for _, s := range list {
+	for _, l := range list {
 		login := pages.AccountLogin{
-			ID: s.Accessor, Name: h.nameOf(v.r, s), Door: s.Door, Scope: s.Scope,
-			Created: time.UnixMicro(s.CreatedAt), Current: s.ID == v.session.ID,
+			ID: l.ID, Name: l.Name, Door: l.Door, Scope: l.Scope, Created: l.CreatedAt, Expires: l.ExpiresAt, Current: l.Current,
 		}
-		if s.RotatedAt != 0 {
-			login.LastUsed = time.UnixMicro(s.RotatedAt)
+		if l.Door == issuer.DoorBrowser { // the name says it
+			login.Door = ""
 		}
-		if s.ExpiresAt != 0 {
-			login.Expires = time.UnixMicro(s.ExpiresAt)
+		if l.LastUsedAt.After(l.CreatedAt) {
+			login.LastUsed = l.LastUsedAt
 		}
 		view.Logins = append(view.Logins, login)
 	}
