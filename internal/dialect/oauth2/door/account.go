@@ -70,6 +70,7 @@ func (h *Handler) globalRevocation(w http.ResponseWriter, r *http.Request) {
 }
 
 // subjectOf reads sub_id (RFC 9493): an opaque identifier, or issuer and subject.
+// Without it the bearer is meant.
 func (h *Handler) subjectOf(w http.ResponseWriter, r *http.Request) (string, error) {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxForm))
 	var tooLarge *http.MaxBytesError
@@ -80,7 +81,10 @@ func (h *Handler) subjectOf(w http.ResponseWriter, r *http.Request) (string, err
 	if errors.Join(err, parseErr) != nil {
 		return "", refuse(oauth2.ErrorInvalidRequest, "the body is not a JSON object")
 	}
-	raw, _ := o.Raw("sub_id")
+	raw, given := o.Raw("sub_id")
+	if !given { // the bearer's own
+		return "", nil
+	}
 	id, err := token.ParseObject(string(raw))
 	if err != nil {
 		return "", refuse(oauth2.ErrorInvalidRequest, "sub_id is not an object")
