@@ -16,7 +16,6 @@ import (
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
-	"github.com/ats-auth/ats-auth/pkg/store/memory"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -112,7 +111,8 @@ func (h *history) login() (family int) {
 
 // newest is the latest refresh token of a family, old the one before.
 func (h *history) newest(family int) token.Secret { return h.tokens[family][len(h.tokens[family])-1] }
-func (h *history) old(family int) token.Secret    { return h.tokens[family][len(h.tokens[family])-2] }
+
+func (h *history) old(family int) token.Secret { return h.tokens[family][len(h.tokens[family])-2] }
 
 // act does one operation, and notes it.
 func (h *history) act(client, family int, raw token.Secret, revoke bool) given {
@@ -285,7 +285,7 @@ func TestAnyMixtureOfUsesKeepsThePromise(t *testing.T) {
 // A checker that finds nothing wrong with a store that rotates twice would be
 // worth nothing.
 func TestABrokenCompareAndSetIsFoundOut(t *testing.T) {
-	s := &hooked{Store: memory.New()}
+	s := openSQLite(t, sqlitePath(t))
 	h := newHistory(t, s, 30)
 	s.set(func(s *hooked) {
 		s.onApply = func(commands []store.Command) error {
@@ -304,7 +304,7 @@ func TestABrokenCompareAndSetIsFoundOut(t *testing.T) {
 	})
 	for n := range 20 {
 		h.login()
-		h.race(n, 4, h.newest(n), never)
+		h.race(n, racers, h.newest(n), never)
 		if got := porcupine.CheckOperationsTimeout(promise(h.grace), h.ops, 10*time.Second); got == porcupine.Illegal {
 			return
 		}

@@ -38,7 +38,7 @@ func TestStoresOpenedAtOnceMigrateOnce(t *testing.T) {
 	}
 	var ran, different int
 	const count = "SELECT count(*), count(DISTINCT version_id) FROM goose_db_version WHERE version_id > 0"
-	if err := s.readers.QueryRowContext(t.Context(), count).Scan(&ran, &different); err != nil || ran != different || ran < 2 {
+	if err := s.readers.QueryRowContext(t.Context(), count).Scan(&ran, &different); err != nil || ran != different || ran < 3 {
 		t.Errorf("%d migrations ran, %d different ones, error %v", ran, different, err)
 	}
 }
@@ -60,8 +60,32 @@ const firstRecords = `
 	INSERT INTO revocations (kind, key, at, until) VALUES ('token', x'6b', 1, 2);
 	INSERT INTO keys VALUES ('kid', 't', 'ats', 'HS256', 'active', 11, 12, x'00ff');`
 
-func TestADatabaseOfTheFirstSchemaOpensWithItsRecords(t *testing.T) {
-	s := openStore(t, firstDatabase(t))
+// What the second version added to it.
+const secondRecords = `
+	INSERT INTO sessions (id, accessor, tenant, subject, client, door, scope, device, counter, created_at, rotated_at,
+		last_used_at, idle_ttl, access_ttl, expires_at, revoked_at, grant_type, audience, bound, auth_at)
+		VALUES (x'02000000000000000000000000000002', 'second', 't', 'bob', 'app', 'oauth2', 'a b', 'phone',
+		3, 4, 5, 6, 7, 8, 90, 0, 'password', 'x y', 'thumbprint', 9);
+	INSERT INTO applications VALUES ('t', 'app', 'App', x'01', 'none', '["password"]', '[]', '["a","b"]', '[]', '', 1, 0, 1, 2, 3);
+	INSERT INTO tickets VALUES (x'03000000000000000000000000000003', 'device', 't', 'app', 'CODE', 'a', 'x', '', '', '',
+		'', 'pending', '', 0, x'02000000000000000000000000000002', 1, 90, 100);
+	INSERT INTO once VALUES (x'6a7469', 50);`
+
+func TestADatabaseOfAnOlderSchemaOpensWithItsRecords(t *testing.T) {
+	for _, version := range []int64{1, 2} {
+		t.Run(fmt.Sprint("schema ", version), func(t *testing.T) {
+			s := openStore(t, olderDatabase(t, version))
+			hasFirstRecords(t, s)
+			if version > 1 {
+				hasSecondRecords(t, s)
+			}
+			hasNewRecords(t, s)
+		})
+	}
+}
+
+func hasFirstRecords(t *testing.T, s *Store) {
+	t.Helper()
 	id := store.ID{1, 15: 1}
 	session := store.Session{
 		ID: id, Accessor: "accessor", Tenant: "t", Subject: "alice", Client: "app", Door: "ats", Scope: "a b", Device: "laptop",
@@ -86,18 +110,62 @@ func TestADatabaseOfTheFirstSchemaOpensWithItsRecords(t *testing.T) {
 	equal(t, session)(s.Session(t.Context(), id))
 }
 
-func TestADatabaseOfTheFirstSchemaIsMigratedWholeOrNotAtAll(t *testing.T) {
-	dir := firstDatabase(t)
-	path := filepath.Join(dir, "store.db")
-	onFile(t, path, "CREATE TABLE once (in_the_way INTEGER)")
-	refusedAtOpen(t, path, "once")
-	onFile(t, path, "DROP TABLE once")
-	equal(t, []store.Application(nil))(openStore(t, dir).ListApplications(t.Context(), "t", "", 9))
+func hasSecondRecords(t *testing.T, s *Store) {
+	t.Helper()
+	session := store.Session{
+		ID: store.ID{2, 15: 2}, Accessor: "second", Tenant: "t", Subject: "bob", Client: "app", Door: "oauth2", Scope: "a b", Device: "phone",
+		Counter: 3, Grant: "password", Audience: "x y", Bound: "thumbprint", AuthAt: 9,
+		CreatedAt: 4, RotatedAt: 5, LastUsedAt: 6, IdleTTL: 7, AccessTTL: 8, ExpiresAt: 90, RevokedAt: 20,
+	}
+	equal(t, []store.Session{session})(s.ListSessions(t.Context(), "t", "bob", "", 9))
+	equal(t, store.Application{
+		Tenant: "t", ID: "app", Name: "App", SecretMAC: []byte{1}, AuthMethod: "none", Grants: []string{"password"}, Scopes: []string{"a", "b"},
+		Introspect: true, PKCEOptional: true, CreatedAt: 2, UpdatedAt: 3,
+	})(s.Application(t.Context(), "t", "app"))
+	equal(t, store.Ticket{
+		ID: store.ID{3, 15: 3}, Kind: store.TicketDevice, Tenant: "t", Client: "app", UserCode: "CODE", Scope: "a", Audience: "x",
+		State: store.TicketPending, Session: session.ID, CreatedAt: 1, ExpiresAt: 90, KeepUntil: 100,
+	})(s.TicketByUserCode(t.Context(), "CODE"))
+	if err := s.Apply(t.Context(), store.Once{Value: "jti", Until: 60}); !errors.Is(err, store.ErrExists) {
+		t.Errorf("a value that was remembered: %v", err)
+	}
 }
 
-// firstDatabase makes a database by the first migration alone, and gives its
-// directory.
-func firstDatabase(t *testing.T) string {
+// hasNewRecords tells that what no older schema knew can be kept.
+func hasNewRecords(t *testing.T, s *Store) {
+	t.Helper()
+	session := store.Session{ID: store.ID{4}, Accessor: "labelled", Tenant: "t", Subject: "carol", Labels: []string{"b", "a"}}
+	property := store.Property{Tenant: "t", Name: "setting", Value: "on", UpdatedAt: 5}
+	equal(t, []store.Property(nil))(s.Properties(t.Context(), "t"))
+	err := s.Apply(t.Context(), store.CreateSession{Session: session}, store.UseSession{ID: session.ID, At: 7}, store.PutProperty{Property: property})
+	if err != nil {
+		t.Fatal(err)
+	}
+	session.LastUsedAt = 7
+	equal(t, []store.Session{session})(s.ListSessions(t.Context(), "t", "carol", "", 9))
+	equal(t, []store.Property{property})(s.Properties(t.Context(), "t"))
+}
+
+func TestADatabaseOfAnOlderSchemaIsMigratedWholeOrNotAtAll(t *testing.T) {
+	for _, older := range []struct {
+		version int64
+		table   string // that the migration cannot make
+	}{{1, "once"}, {1, "properties"}, {2, "properties"}} {
+		t.Run(fmt.Sprintf("schema %d, %s in the way", older.version, older.table), func(t *testing.T) {
+			dir := olderDatabase(t, older.version)
+			path := filepath.Join(dir, "store.db")
+			onFile(t, path, "CREATE TABLE "+older.table+" (in_the_way INTEGER)")
+			refusedAtOpen(t, path, older.table)
+			equal(t, older.version)(schemaVersion(t.Context(), openFile(t, path)))
+			onFile(t, path, "DROP TABLE "+older.table)
+			hasFirstRecords(t, openStore(t, dir))
+		})
+	}
+}
+
+// olderDatabase makes a database by the migrations up to a version, with the
+// records of each, and gives its directory.
+func olderDatabase(t *testing.T, version int64) string {
 	t.Helper()
 	dir := t.TempDir()
 	db := openFile(t, filepath.Join(dir, "store.db"))
@@ -110,11 +178,13 @@ func firstDatabase(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.UpTo(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), firstRecords); err != nil {
-		t.Fatal(err)
+	for i, records := range []string{firstRecords, secondRecords}[:version] {
+		if _, err := provider.UpTo(t.Context(), int64(i+1)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := db.ExecContext(t.Context(), records); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)

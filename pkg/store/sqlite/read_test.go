@@ -14,10 +14,12 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 			if strings.Contains(query, "FROM keys ORDER") || !strings.Contains(query, "WHERE") {
 				continue // all the keys, which are few; or no look-up
 			}
+			all := strings.Contains(query, "FROM properties WHERE tenant = ? ORDER")
 			for _, step := range plan(t, s, query) {
 				scan := strings.HasPrefix(step, "SCAN") && step != "SCAN CONSTANT ROW"
-				// A tenant is no index: it may hold all the rows there are.
-				tenant := strings.HasSuffix(step, "(tenant=?)")
+				// A tenant is no index: it may hold all the rows there are. Only
+				// of its properties all are asked for.
+				tenant := strings.HasSuffix(step, "(tenant=?)") && !all
 				if scan || tenant || strings.Contains(step, "TEMP B-TREE FOR ORDER") {
 					t.Errorf("%s\n%s", step, query)
 				}
@@ -38,6 +40,8 @@ func recordQueries(t *testing.T, s *Store) *statements {
 	_, _ = s.Session(ctx, store.ID{})
 	_, _ = s.SessionByAccessor(ctx, "")
 	_, _ = s.ListSessions(ctx, "", "", "", 1)
+	_, _ = s.Property(ctx, "", "")
+	_, _ = s.Properties(ctx, "")
 	_, _ = s.Revocations(ctx, 0, 1)
 	for _, command := range []store.Command{
 		store.CreateUser{},
@@ -53,6 +57,9 @@ func recordQueries(t *testing.T, s *Store) *statements {
 		revocation("k"), revocation("k"),
 		store.CreateSession{},
 		store.RotateSession{ID: store.ID{1}},
+		store.UseSession{ID: store.ID{1}},
+		store.PutProperty{},
+		store.DeleteProperty{},
 		store.RevokeSessions{},
 		store.RevokeSessions{Subject: "s"},
 		store.RevokeSessions{ID: store.ID{1}},

@@ -38,11 +38,16 @@ func command() *rapid.Generator[store.Command] {
 		some(drawRevoke), some(drawRevoke),
 		some(drawCreateSession), some(drawCreateSession),
 		some(drawRotateSession), some(drawRotateSession), some(drawRotateSession),
+		some(drawUseSession), some(drawUseSession),
 		some(func(r *rapid.T) store.RevokeSessions {
 			return store.RevokeSessions{
 				ID: id().Draw(r, "id"), Tenant: tenant().Draw(r, "tenant"),
 				Subject: orNone(name()).Draw(r, "subject"), Client: orNone(name()).Draw(r, "client"), At: instant().Draw(r, "at"),
 			}
+		}),
+		some(drawPutProperty), some(drawPutProperty),
+		some(func(r *rapid.T) store.DeleteProperty {
+			return store.DeleteProperty{Tenant: tenant().Draw(r, "tenant"), Name: rapid.SampledFrom(propertyNames()).Draw(r, "name")}
 		}),
 		some(func(r *rapid.T) store.PutKey { return store.PutKey{Key: key().Draw(r, "key")} }),
 		some(func(r *rapid.T) store.DeleteKey { return store.DeleteKey{ID: name().Draw(r, "id")} }),
@@ -126,13 +131,15 @@ func drawDecideTicket(r *rapid.T) store.DecideTicket {
 
 func session() *rapid.Generator[store.Session] {
 	return rapid.Custom(func(r *rapid.T) store.Session {
-		return store.Session{
+		s := store.Session{
 			ID: id().Draw(r, "id"), Accessor: fmt.Sprint(rapid.IntRange(0, 5).Draw(r, "accessor")),
 			Tenant: tenant().Draw(r, "tenant"), Subject: name().Draw(r, "subject"), Counter: counter().Draw(r, "counter"),
 			Client: orNone(name()).Draw(r, "client"), AuthAt: instant().Draw(r, "proved"),
 			LastUsedAt: instant().Draw(r, "used"), IdleTTL: lifetime().Draw(r, "idle"), AccessTTL: lifetime().Draw(r, "access"),
 			ExpiresAt: end().Draw(r, "expires"), RevokedAt: rapid.SampledFrom([]int64{0, 0, 0, 3}).Draw(r, "revoked"),
 		}
+		s.Labels = append(s.Labels, rapid.SliceOfN(name(), 0, 2).Draw(r, "labels")...)
+		return s
 	})
 }
 
@@ -147,6 +154,17 @@ func drawCreateSession(r *rapid.T) store.CreateSession {
 
 func drawRotateSession(r *rapid.T) store.RotateSession {
 	return store.RotateSession{ID: id().Draw(r, "id"), From: counter().Draw(r, "from"), At: instant().Draw(r, "at")}
+}
+
+func drawUseSession(r *rapid.T) store.UseSession {
+	return store.UseSession{ID: id().Draw(r, "id"), Counter: counter().Draw(r, "counter"), At: instant().Draw(r, "at")}
+}
+
+func drawPutProperty(r *rapid.T) store.PutProperty {
+	return store.PutProperty{Property: store.Property{
+		Tenant: tenant().Draw(r, "tenant"), Name: rapid.SampledFrom(propertyNames()).Draw(r, "name"),
+		Value: rapid.StringN(0, 3, 9).Draw(r, "value"), UpdatedAt: instant().Draw(r, "updated"),
+	}}
 }
 
 func drawRevoke(r *rapid.T) store.Revoke {

@@ -43,8 +43,9 @@ func purgeChecks() []check {
 		{"a purge removes facts that are over, and no other", purgedFacts},
 		{"a purge removes sessions that ended, and no other", purgedSessions},
 		{"a purge removes tickets that need not be kept, and no other", purgedTickets},
-		{"a purge leaves users, applications and keys alone", func(t *testing.T, s store.Store) {
-			apply(t, s, store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")}, store.PutKey{Key: aKey("kid", 1)})
+		{"a purge leaves users, applications, properties and keys alone", func(t *testing.T, s store.Store) {
+			apply(t, s, store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")},
+				put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)})
 			before := dump(t, s)
 			apply(t, s, store.Purge{Before: math.MaxInt64, Limit: 100})
 			same(t, before, dump(t, s))

@@ -16,6 +16,8 @@ type content struct {
 	UserCodes    []store.Ticket // the tickets, by what a person typed
 	Once         []string
 	Sessions     []store.Session
+	Properties   []store.Property
+	ByName       []store.Property // the properties, one by one
 	Facts        []store.Revocation
 	Keys         []store.Key
 }
@@ -25,6 +27,10 @@ func dump(t testing.TB, s store.Store) (c content) {
 	for _, tenant := range tenants() {
 		c.Users = append(c.Users, must(s.ListUsers(t.Context(), tenant, "", 1000))(t)...)
 		c.Applications = append(c.Applications, must(s.ListApplications(t.Context(), tenant, "", 1000))(t)...)
+		c.Properties = append(c.Properties, must(s.Properties(t.Context(), tenant))(t)...)
+		for _, name := range propertyNames() {
+			c.ByName = append(c.ByName, found(s.Property(t.Context(), tenant, name))(t)...)
+		}
 		for _, subject := range names() {
 			c.Sessions = append(c.Sessions, must(s.ListSessions(t.Context(), tenant, subject, "", 1000))(t)...)
 		}
@@ -86,6 +92,8 @@ func everything() []store.Command {
 		once("value", 7),
 		store.CreateSession{Session: session},
 		store.RotateSession{ID: session.ID, From: 0, At: 5},
+		store.UseSession{ID: session.ID, Counter: 1, At: 6},
+		put(aProperty("setting")),
 		revoke("one", 1, 7),
 		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: 3, Until: 8}},
 		store.PutKey{Key: aKey("kid", 1)},
@@ -106,6 +114,9 @@ func userCodes() []string {
 	return []string{"", "A", "a", "B", aTicket(1).UserCode, aTicket(2).UserCode, aTicket(3).UserCode}
 }
 func values() []string { return []string{"", "\x00", "a", "\xff", "value", "other"} }
+
+// propertyNames are those that dump looks for one by one.
+func propertyNames() []string { return []string{"", "setting", "Setting", "other"} }
 
 func aUser(name string) store.User {
 	return store.User{
@@ -143,7 +154,8 @@ func once(value string, until int64) store.Command { return store.Once{Value: va
 func aSession(n byte) store.Session {
 	return store.Session{
 		ID: store.ID{n, 15: n}, Accessor: fmt.Sprintf("accessor%d", n), Tenant: "t", Subject: "alice",
-		Client: "client", Door: "ats", Scope: "a b", Device: "laptop", Grant: "password", Audience: "x y", Bound: "thumbprint",
+		Client: "client", Door: "ats", Scope: "a b", Device: "laptop", Labels: []string{"nightly", "a \"b\""},
+		Grant: "password", Audience: "x y", Bound: "thumbprint",
 		AuthAt: 1, CreatedAt: 1, LastUsedAt: 1, AccessTTL: 300,
 	}
 }

@@ -36,7 +36,7 @@ func sessionChecks() []check {
 func createdSession(t *testing.T, s store.Store) {
 	full := store.Session{
 		ID: store.ID{0, 1, 0xff, 15: 0}, Accessor: "x", Tenant: "T", Subject: "o'neil", Client: "c", Door: "tapis",
-		Scope: "s", Device: "it's \"mine\"", Counter: 7, Grant: "authorization_code", Audience: "x", Bound: "b",
+		Scope: "s", Device: "it's \"mine\"", Labels: []string{"x"}, Counter: 7, Grant: "authorization_code", Audience: "x", Bound: "b",
 		AuthAt: 8, CreatedAt: 1, RotatedAt: 2, LastUsedAt: 3,
 		IdleTTL: 31_536_000_000, AccessTTL: 31_536_000_000, ExpiresAt: 5, RevokedAt: 6,
 	}

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	groups := map[string][]check{
 		"apply": applyChecks(), "users": userChecks(), "applications": applicationChecks(),
 		"tickets": ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
+		"uses of sessions": useChecks(), "properties": propertyChecks(),
 		"revocations": revocationChecks(), "keys": keyChecks(), "purge": purgeChecks(),
 	}
 	for group, checks := range groups {
@@ -82,7 +83,7 @@ func applyChecks() []check {
 			before := dump(t, s)
 			refused(t, s, store.ErrNotFound,
 				store.DeleteUser{Tenant: "t", Name: "alice"}, store.DeleteApplication{Tenant: "t", ID: "app"}, store.DeleteKey{ID: "kid"},
-				store.Purge{Before: math.MaxInt64, Limit: 100}, store.DeleteKey{ID: "kid"})
+				store.DeleteProperty{Tenant: "t", Name: "setting"}, store.Purge{Before: math.MaxInt64, Limit: 100}, store.DeleteKey{ID: "kid"})
 			same(t, before, dump(t, s))
 		}},
 		{"a refused operation leaves those beside it alone", refusedBeside},
@@ -120,6 +121,9 @@ func allOrNothing(t *testing.T, s store.Store) {
 		{use(aTicket(2).ID, 5), store.ErrConflict},
 		{once("other", 5), store.ErrExists},
 		{store.RotateSession{ID: aSession(1).ID, From: 7}, store.ErrConflict},
+		{store.UseSession{ID: aSession(9).ID, At: 6}, store.ErrNotFound},
+		{store.UseSession{ID: aSession(1).ID, Counter: 7, At: 6}, store.ErrConflict},
+		{store.DeleteProperty{Tenant: "t", Name: "none"}, store.ErrNotFound},
 		{store.DeleteKey{ID: "none"}, store.ErrNotFound},
 	} {
 		changed, other := aUser("alice"), anApplication("app")
@@ -133,9 +137,12 @@ func allOrNothing(t *testing.T, s store.Store) {
 			revoke("one", 50, 70), revoke("two", 2, 0),
 			store.CreateSession{Session: aSession(2)},
 			store.RotateSession{ID: aSession(1).ID, From: 1, At: 6},
+			store.UseSession{ID: aSession(1).ID, Counter: 2, At: 8},
 			store.RevokeSessions{ID: aSession(2).ID, At: 4},
+			store.PutProperty{Property: store.Property{Tenant: "t", Name: "setting", Value: "other"}}, put(aProperty("new")),
 			store.PutKey{Key: aKey("kid", 99)},
 			store.Purge{Before: 9, Limit: 100},
+			store.DeleteProperty{Tenant: "t", Name: "setting"},
 			store.DeleteUser{Tenant: "t", Name: "bob"},
 			store.DeleteApplication{Tenant: "t", ID: "bare"},
 			store.CreateUser{User: aUser("bare")}, store.CreateApplication{Application: anApplication("bob")},
@@ -214,6 +221,8 @@ func attempts(ctx context.Context, s store.Store) map[string]error {
 	_, errs["Session"] = s.Session(ctx, aSession(1).ID)
 	_, errs["SessionByAccessor"] = s.SessionByAccessor(ctx, aSession(1).Accessor)
 	_, errs["ListSessions"] = s.ListSessions(ctx, "t", "alice", "", 9)
+	_, errs["Property"] = s.Property(ctx, "t", "setting")
+	_, errs["Properties"] = s.Properties(ctx, "t")
 	_, errs["Revocations"] = s.Revocations(ctx, 0, 9)
 	_, errs["Keys"] = s.Keys(ctx)
 	return errs

@@ -26,10 +26,11 @@ func (h *Handler) codeGrant(ctx context.Context, r *request) (token.Set, error) 
 	}
 	// What is wrong with a code that has been used makes no difference: whoever
 	// has it should not.
-	if t.State != store.TicketUsed {
-		if err := fits(t, r); err != nil {
-			return token.Set{}, err
-		}
+	if t.State == store.TicketUsed {
+		return h.Door.Redeem(ctx, r.at, t, r.order())
+	}
+	if err := fits(t, r); err != nil {
+		return token.Set{}, err
 	}
 	o, err := redeeming(t, r)
 	if err != nil {

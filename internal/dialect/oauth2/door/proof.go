@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
@@ -78,6 +79,11 @@ func (h *Handler) bearer(w http.ResponseWriter, r *http.Request) (*issuer.Live, 
 		return nil, challenged(bound, refusal{code: oauth2.ErrorInvalidToken, description: known.description})
 	} else if err != nil {
 		return nil, err
+	}
+	// Who was given a token for another resource must not use it here (RFC 9068
+	// section 4). Tokens of doors that know no audience have none.
+	if audience, ok := live.Strings("aud"); ok && !slices.Contains(audience, h.URL) {
+		return nil, challenged(bound, refusal{code: oauth2.ErrorInvalidToken, description: "the token is for another resource"})
 	}
 	return live, h.holds(w, r, live, raw, bound)
 }

@@ -52,7 +52,10 @@ func asRefusal(err error) (refusal, bool) {
 	case errors.Is(err, token.ErrCredentials):
 		return refusal{code: oauth2.ErrorInvalidGrant, description: token.ErrCredentials.Error()}, true
 	case errors.Is(err, token.ErrDenied):
-		return refusal{status: http.StatusForbidden, code: oauth2.ErrorInsufficientScope, description: err.Error()}, true
+		return refusal{
+			status: http.StatusForbidden, code: oauth2.ErrorInsufficientScope, description: err.Error(),
+			challenge: `Bearer realm="ats-auth", error="insufficient_scope"`, // RFC 6750 section 3
+		}, true
 	case errors.Is(err, token.ErrThrottled):
 		return refusal{status: http.StatusTooManyRequests, code: oauth2.ErrorTemporarilyUnavailable, description: err.Error()}, true
 	}
