@@ -30,6 +30,11 @@ test: ## run all tests
 race: ## run all tests under the race detector
 	go test -race -short ./...
 
+# The tests of Go need Go alone. These need Node.js 20, npm and Chromium besides:
+# testdata/interop/README.md.
+interop: build ## have clients of npm and a real browser judge the service
+	cd testdata/interop && npm ci --no-audit --no-fund && npm test
+
 cover: ## run all tests and show what they reach
 	go test -coverpkg=./cmd/...,./pkg/...,./internal/... -coverprofile=$(BIN)/cover.out ./... && go tool cover -func=$(BIN)/cover.out | tail -1
 
@@ -56,4 +61,4 @@ check: lint cross test ## what must pass before a change lands
 clean: ## remove what was built
 	rm -rf $(BIN)
 
-.PHONY: help quickstart run build install test race cover fuzz bench docs lint cross check clean
+.PHONY: help quickstart run build install test race interop cover fuzz bench docs lint cross check clean
