@@ -43,7 +43,7 @@ type Door struct {
 	DoorConfig
 	issuer *Issuer
 	keys   atomic.Pointer[doorKeys]
-	limit  atomic.Int64 // MaxRefreshTTL as it is now
+	limit  atomic.Int64 // MaxRefreshTTL, or the property where that is less
 }
 
 func (d *Door) maxRefreshTTL() int64 { return d.limit.Load() }
@@ -88,8 +88,7 @@ func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
 	d := &Door{DoorConfig: c, issuer: i}
-	d.LimitRefresh(c.MaxRefreshTTL)
-	if err := d.loadKeys(ctx); err != nil {
+	if err := errors.Join(d.loadKeys(ctx), d.loadLimit(ctx)); err != nil {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
 	i.doors = append(i.doors, d)

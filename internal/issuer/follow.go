@@ -86,24 +86,38 @@ func (i *Issuer) readBatch(ctx context.Context) (int, error) {
 }
 
 func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
-	keysChanged := false
+	changed := map[string]bool{}
 	for _, row := range rows {
 		i.clock.follow(row.At)
-		if row.Kind == store.ChangeKeys {
-			keysChanged = true
+		if isChange(row.Kind) {
+			changed[row.Kind] = true
 			continue
 		}
 		i.revocations.Add(fact(row))
 	}
-	if keysChanged {
-		for _, d := range i.doors {
-			if err := d.loadKeys(ctx); err != nil {
-				return err
-			}
+	for _, d := range i.doors {
+		if err := d.reload(ctx, changed); err != nil {
+			return err
 		}
 	}
 	if len(rows) > 0 {
 		i.seq = rows[len(rows)-1].Seq
+	}
+	return nil
+}
+
+// isChange tells a fact that is no revocation, but says what is to be read again.
+func isChange(kind string) bool { return kind == store.ChangeKeys || kind == store.ChangeProperties }
+
+// reload reads again what has changed.
+func (d *Door) reload(ctx context.Context, changed map[string]bool) error {
+	if changed[store.ChangeKeys] {
+		if err := d.loadKeys(ctx); err != nil {
+			return err
+		}
+	}
+	if changed[store.ChangeProperties] {
+		return d.loadLimit(ctx)
 	}
 	return nil
 }
@@ -142,7 +156,7 @@ func (i *Issuer) apply(ctx context.Context, commands ...store.Command) error {
 		return unavailable(err)
 	}
 	for _, c := range commands {
-		if r, ok := c.(store.Revoke); ok && r.Revocation.Kind != store.ChangeKeys {
+		if r, ok := c.(store.Revoke); ok && !isChange(r.Revocation.Kind) {
 			i.revocations.Add(fact(r.Revocation))
 		}
 	}

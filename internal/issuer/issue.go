@@ -35,6 +35,8 @@ type Order struct {
 	Refresh bool
 	IdleTTL int64
 	Labels  []string // of the login
+	// Accessor is the public name of the login that is kept. Empty: one is made up.
+	Accessor string
 	// Thumbprint is of the key that the access token is bound to; empty: none.
 	Thumbprint string
 	// BindRefresh binds the refresh token to that key too.
@@ -56,7 +58,7 @@ func (d *Door) Issue(ctx context.Context, at int64, o Order, changes ...store.Co
 		return token.Set{}, err
 	}
 	if o.Refresh {
-		g.Accessor = rand.Text()
+		g.Accessor = cmp.Or(o.Accessor, rand.Text())
 		g.IdleTTL = cmp.Or(o.IdleTTL, d.RefreshIdle)
 		g.ExpiresAt = d.refreshEnd(at, o.RefreshTTL)
 		changes = append(changes, store.CreateSession{Session: g.Session})
@@ -139,6 +141,9 @@ var ErrScope = errors.New("scope not granted")
 
 // ErrTarget says that a token was asked for somebody it was not granted for.
 var ErrTarget = errors.New("audience not granted")
+
+// ErrTooLong says that a token would be longer than is read anywhere.
+var ErrTooLong = signing.ErrTooLong
 
 // Narrow returns what is asked for of what was granted: all of it where nothing
 // is asked for, and kind where more is.

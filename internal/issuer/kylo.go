@@ -171,6 +171,36 @@ func (d *Door) Kept(ctx context.Context, refresh token.Secret) (store.Session, e
 	return s, unavailable(err)
 }
 
+// LoginByID returns a login of this door by its accessor, whatever its state:
+// ErrUnknown when there is none.
+func (d *Door) LoginByID(ctx context.Context, accessor string) (store.Session, error) {
+	s, err := d.issuer.Store.SessionByAccessor(ctx, accessor)
+	if errors.Is(err, store.ErrNotFound) || err == nil && (s.Door != d.Name || s.Tenant != d.Tenant) {
+		return s, token.Refuse(token.ErrUnknown, "login unknown")
+	}
+	return s, unavailable(err)
+}
+
+// UserByUUID returns the user whose UserUUID that is: ErrUnknown when there is
+// none. It looks at one user after the other.
+func (d *Door) UserByUUID(ctx context.Context, uuid string) (store.User, error) {
+	const page = 1000
+	for after := ""; ; {
+		rows, err := d.issuer.Store.ListUsers(ctx, d.Tenant, after, page)
+		if err != nil {
+			return store.User{}, unavailable(err)
+		}
+		for _, u := range rows {
+			if after = u.Name; d.issuer.UserUUID(u) == uuid {
+				return u, nil
+			}
+		}
+		if len(rows) < page {
+			return store.User{}, token.Refuse(token.ErrUnknown, "user unknown")
+		}
+	}
+}
+
 // End ends a login.
 func (d *Door) End(ctx context.Context, s store.Session) error { return d.endSession(ctx, s) }
 

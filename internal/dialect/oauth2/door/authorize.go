@@ -51,6 +51,22 @@ func (a authorization) host() string {
 	return u.Host
 }
 
+// authorizationEndpoint takes a request that an application posts as one that it
+// puts into the address (OpenID Connect Core section 3.1.2.1). What a page of ours
+// posts has the request in its address already.
+func (h *Handler) authorizationEndpoint(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || r.URL.RawQuery != "" {
+		h.page(h.authorize)(w, r)
+		return
+	}
+	f, err := readBody(w, r)
+	if err != nil {
+		h.problem(&visit{w: w, r: r}, err)
+		return
+	}
+	seeOther(w, h.base+"/oauth2/authorize?"+url.Values(f).Encode())
+}
+
 // authorize answers an authorization request: by a page while application or
 // redirect URI are not good, else by sending the browser back (RFC 6749 section
 // 4.1.2.1).
@@ -224,7 +240,7 @@ func (h *Handler) mustProve(a authorization, s store.Session) bool {
 	if slices.Contains(a.prompt, "login") || slices.Contains(a.prompt, "select_account") {
 		return true
 	}
-	return a.maxAge >= 0 && (h.Now().UnixMicro()-s.AuthAt)/1_000_000 > a.maxAge
+	return a.maxAge >= 0 && h.Now().UnixMicro()-s.AuthAt > a.maxAge*1_000_000
 }
 
 // askLogin leads to the login page and back here. What has asked for the login

@@ -103,7 +103,7 @@ func (h *Handler) routes() map[string]endpoint {
 	page := []string{"GET", "HEAD", "POST"}
 	return map[string]endpoint{
 		"/oauth2/token":                   {"token_endpoint", post, h.tokenEndpoint, true},
-		"/oauth2/authorize":               {"authorization_endpoint", []string{"GET", "POST"}, h.page(h.authorize), false},
+		"/oauth2/authorize":               {"authorization_endpoint", []string{"GET", "POST"}, h.authorizationEndpoint, false},
 		"/oauth2/device_authorization":    {"device_authorization_endpoint", post, h.deviceAuthorization, true},
 		"/oauth2/revoke":                  {"revocation_endpoint", post, h.revoke, true},
 		"/oauth2/introspect":              {"introspection_endpoint", post, h.introspect, false},
@@ -171,12 +171,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // crossOrigin lets applications that run in a browser use the endpoint (Fetch,
 // CORS protocol). It reports whether it has answered: a preflight.
 func (h *Handler) crossOrigin(w http.ResponseWriter, r *http.Request, e endpoint) bool {
-	if r.Header.Get("Origin") == "" {
-		return false
-	}
+	// Said to all, so that what a cache keeps is good for all.
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Header().Set("Access-Control-Expose-Headers", "DPoP-Nonce, WWW-Authenticate, Retry-After")
-	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+	if r.Method != http.MethodOptions || r.Header.Get("Origin") == "" || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
 	w.Header().Set("Access-Control-Allow-Methods", strings.Join(e.methods, ", "))

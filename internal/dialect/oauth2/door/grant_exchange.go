@@ -32,6 +32,9 @@ func (h *Handler) exchangeGrant(ctx context.Context, r *request) (token.Set, err
 	}
 	o := r.order()
 	o.Subject, o.Refresh, o.Origin, o.Actor = subject.User, false, subject, actorOf(subject, actor)
+	if !isReadable(o.Actor) {
+		return token.Set{}, refuse(oauth2.ErrorInvalidRequest, "too many have acted one for another")
+	}
 	o.AuthAt = authTime(subject)
 	if o.Scope, err = exchangeScope(subject, r); err != nil {
 		return token.Set{}, err
@@ -78,6 +81,16 @@ func actorOf(subject, actor *issuer.Live) json.RawMessage {
 		Before  json.RawMessage `json:"act,omitempty"`
 	}{actor.User, actor.Client, before}
 	return encode(act)
+}
+
+// isReadable reports whether a chain of actors is no deeper than claims may be: a
+// token with a deeper one would be honoured by nobody.
+func isReadable(actor json.RawMessage) bool {
+	if len(actor) == 0 {
+		return true
+	}
+	_, err := token.ParseObject(`{"act":` + string(actor) + `}`)
+	return err == nil
 }
 
 // exchangeScope is what both the subject token and the application may have. A

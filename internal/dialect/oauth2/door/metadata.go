@@ -18,7 +18,7 @@ func authMethods() []string {
 
 // algorithms are those that applications may sign assertions and proofs with.
 func algorithms() []string {
-	return []string{"ES256", "ES384", "ES512", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+	return []string{"ES256", "ES384", "ES512", "EdDSA", "Ed25519", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
 }
 
 // newMetadata is the service's own description (RFC 8414 section 2, OpenID

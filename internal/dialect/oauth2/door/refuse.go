@@ -45,6 +45,8 @@ func asRefusal(err error) (refusal, bool) {
 		return refusal{code: oauth2.ErrorInvalidScope, description: err.Error()}, true
 	case errors.Is(err, issuer.ErrTarget):
 		return refusal{code: oauth2.ErrorInvalidTarget, description: err.Error()}, true
+	case errors.Is(err, issuer.ErrTooLong):
+		return refusal{code: oauth2.ErrorInvalidRequest, description: "the token would be longer than anybody reads: ask for less scope or fewer resources"}, true
 	case errors.Is(err, verifier.ErrProofNonce):
 		return refusal{code: oauth2.ErrorUseNonce, description: "the proof's nonce is not one of this service's, or is too old"}, true
 	case errors.Is(err, verifier.ErrProof):

@@ -558,3 +558,9 @@ func (w *world) logged() string {
 	defer w.mu.Unlock()
 	return w.log.String()
 }
+
+// fetch sends a request to an address that need not be behind the service's URL.
+func (w *world) fetch(method, address string) answer {
+	w.Helper()
+	return w.serve(httptest.NewRequest(method, address, nil))
+}
