@@ -178,8 +178,13 @@ func FuzzQuery(f *testing.F) {
 func FuzzPageForm(f *testing.F) {
 	for _, seed := range [][2]string{
 		{"client_id=web&response_type=code&redirect_uri=https://app.example.com/cb&code_challenge={challenge}&code_challenge_method=S256", "decision=allow"},
-		{"client_id=web&response_type=code", "decision=deny"}, {"", "username=marco&password={pass}&next=//evil.example"}, {"", "username=marco&password=x"},
-		{"", "user_code={user_code}&decision=allow"}, {"", "id=x"}, {"a=1&a=2", "x=%zz"}, {"", "csrf=x&csrf=y"},
+		{"client_id=web&response_type=code", "decision=deny"},
+		{"", "username=marco&password={pass}&next=//evil.example"},
+		{"", "username=marco&password=x"},
+		{"", "user_code={user_code}&decision=allow"},
+		{"", "id=x"},
+		{"a=1&a=2", "x=%zz"},
+		{"", "csrf=x&csrf=y"},
 	} {
 		for at := range uint8(6) {
 			f.Add(at, seed[0], seed[1])
@@ -202,9 +207,20 @@ func FuzzPageForm(f *testing.F) {
 // FuzzHeaders sends arbitrary headers to every endpoint.
 func FuzzHeaders(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"Authorization", "Bearer {access}"}, {"Authorization", "DPoP {access}"}, {"Authorization", "Basic d2ViOng="}, {"Authorization", "Basic AP8AOgD/"}, {"DPoP", "{assertion}"}, {"DPoP", "a.b.c"},
-		{"Cookie", "__Host-ats_session=x; __Host-ats_visitor=\x7f"}, {"Content-Type", "multipart/form-data; boundary=\""}, {"Origin", "https://\x00"}, {"Sec-Fetch-Site", "x"},
-		{"Content-Type", "application/x-www-form-urlencoded; charset=\"\\"}, {"Host", "evil.example"}, {"X-Forwarded-Host", "evil.example"}, {"User-Agent", "\xff\x00"},
+		{"Authorization", "Bearer {access}"},
+		{"Authorization", "DPoP {access}"},
+		{"Authorization", "Basic d2ViOng="},
+		{"Authorization", "Basic AP8AOgD/"},
+		{"DPoP", "{assertion}"},
+		{"DPoP", "a.b.c"},
+		{"Cookie", "__Host-ats_session=x; __Host-ats_visitor=\x7f"},
+		{"Content-Type", "multipart/form-data; boundary=\""},
+		{"Origin", "https://\x00"},
+		{"Sec-Fetch-Site", "x"},
+		{"Content-Type", "application/x-www-form-urlencoded; charset=\"\\"},
+		{"Host", "evil.example"},
+		{"X-Forwarded-Host", "evil.example"},
+		{"User-Agent", "\xff\x00"},
 	} {
 		for at := range uint8(10) {
 			f.Add(at, at%2 == 0, seed[0], seed[1])

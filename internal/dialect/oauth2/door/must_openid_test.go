@@ -46,6 +46,26 @@ func TestMustOpenIDConnect(t *testing.T) {
 				t.Error(h)
 			}
 		}},
+		{"OpenID Connect Core section 3.1.2.1: a request may be posted, and decides nothing by that", func(t *testing.T, w *world) {
+			for _, b := range []*person{w.person(), w.person().login("marco")} {
+				f := authorization(web)
+				f.Set("decision", "allow")
+				f.Set("csrf", "x")
+				a := b.post("/oauth2/authorize", f)
+				if a.status != http.StatusSeeOther || !strings.HasPrefix(w.own(a), "/oauth2/authorize?") {
+					t.Fatalf("%d %s", a.status, a.location())
+				}
+				if a = b.visit(b.own(a)); a.query().Get("code") == "" || a.query().Get("state") != "st-1" {
+					t.Errorf("%d %s", a.status, a.location())
+				}
+				if a := b.get(b.own(b.post("/oauth2/authorize", f))); a.status != 200 || !strings.Contains(a.body, `name="decision"`) {
+					t.Errorf("it was decided: %d %s", a.status, a.location())
+				}
+			}
+			wantPage(t, w.person().post("/oauth2/authorize", fields("a", strings.Repeat("x", 17<<10))), 413)
+			wantPage(t, w.person().post("/oauth2/authorize", nil, withBody(formType, "a=1&a=2")), 400)
+			wantPage(t, w.person().visit(w.own(w.post("/oauth2/authorize", url.Values{}))), 400)
+		}},
 		{"OpenID Connect Core section 3.1.2.1: without the scope openid there is no id_token, without a nonce none in it", func(t *testing.T, w *world) {
 			if a := w.logIn(web, "scope", "read"); a.member("id_token") != nil {
 				t.Error(a.body)

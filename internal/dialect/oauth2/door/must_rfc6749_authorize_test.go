@@ -177,6 +177,17 @@ func TestMustRFC6749AuthorizationEndpoint(t *testing.T) {
 				}
 			}
 		}},
+		{"RFC 6749 section 4.1.2.1: while the store is away nobody is sent anywhere, and it can be tried again", func(t *testing.T, w *world) {
+			b := w.person().login("marco")
+			page := b.get(authorizeTarget(authorization(web)))
+			w.store.breakDown(true)
+			wantPage(t, b.get(authorizeTarget(authorization(web))), 503)
+			wantPage(t, b.submit(page, "/oauth2/authorize", "decision", "allow"), 503)
+			w.store.breakDown(false)
+			if a := b.submit(page, "/oauth2/authorize", "decision", "allow"); a.query().Get("code") == "" {
+				t.Errorf("%d %s", a.status, a.location())
+			}
+		}},
 		{"RFC 9207 section 2: iss is in every authorization response, codes and errors, and is the issuer of the metadata", func(t *testing.T, w *world) {
 			b := w.person()
 			for _, f := range []url.Values{authorization(web), authorization(web, "response_type", "token"), authorization(web, "prompt", "none")} {

@@ -142,7 +142,7 @@ func TestMustRFC6750(t *testing.T) {
 		{"global-token-revocation section 3: what is no subject is a 400, and ends nothing", func(t *testing.T, w *world) {
 			raw := w.logIn(web).text("access_token")
 			for _, body := range []string{
-				"", "x", "[]", "{}", `{"sub_id":"marco"}`, `{"sub_id":{}}`, `{"sub_id":{"format":"email","email":"marco"}}`, `{"sub_id":{"format":"opaque"}}`,
+				"", "x", "[]", `{"sub_id":"marco"}`, `{"sub_id":{}}`, `{"sub_id":{"format":"email","email":"marco"}}`, `{"sub_id":{"format":"opaque"}}`,
 				`{"sub_id":{"format":"iss_sub","iss":"https://evil.example","sub":"marco"}}`, `{"sub_id":{"format":"iss_sub","sub":"marco"}}`, `{"sub_id":{"format":"opaque","id":""}}`,
 				`{"sub_id":{"format":"opaque","id":"marco","id":"ada"}}`, `{"sub_id":{"format":"opaque","id":1}}`, `{"sub_id":null}`, `{"sub_id":{"format":"opaque","id":"marco"}}{}`,
 			} {
@@ -150,6 +150,16 @@ func TestMustRFC6750(t *testing.T) {
 			}
 			w.wantError(w.post("/oauth2/global-token-revocation", nil, withBearer(raw), withBody("application/json", strings.Repeat(" ", 17<<10))), 413, "invalid_request")
 			w.wantLive(raw, true, "after nonsense")
+		}},
+		{"global-token-revocation section 3: without a subject it is the bearer, admin or not", func(t *testing.T, w *world) {
+			for _, user := range []string{"marco", "ada"} {
+				set, other := w.browserTokens(user, web), w.browserTokens(map[string]string{"marco": "ada", "ada": "marco"}[user], web)
+				if a := w.post("/oauth2/global-token-revocation", nil, withBearer(set.text("access_token")), withBody("application/json", "{}")); a.status != 204 {
+					t.Errorf("%d %s", a.status, a.body)
+				}
+				w.wantLive(set.text("refresh_token"), false, user)
+				w.wantLive(other.text("refresh_token"), true, "the other's")
+			}
 		}},
 	})
 }

@@ -32,14 +32,19 @@ func TestMustRFC9700EveryFormComesFromOurOwnPage(t *testing.T) {
 				t.Errorf("%s with %s: %d %s", target, what, a.status, a.location())
 			}
 		}
-		for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
-			if a := b.post(target, form, withField("csrf", good), withHeader(header[0], header[1])); a.status != http.StatusForbidden {
+		for _, header := range [][2]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}} {
+			if a := b.post(target, form, withField("csrf", good), withHeader(header[0], header[1]), withHeader("Origin", "null")); a.status != http.StatusForbidden {
 				t.Errorf("%s from %s %s: %d", target, header[0], header[1], a.status)
 			}
 		}
 		if a := b.post(target+queryMark(target)+"csrf="+good, form); a.status != http.StatusForbidden {
 			t.Errorf("%s with the token in the URL: %d", target, a.status)
 		}
+	}
+	// A browser without fetch metadata calls our own pages null, since they tell no
+	// referrer: there the token alone says it.
+	if a := b.post("/device", fields("user_code", "x"), withHeader("Origin", "null"), withField("csrf", "x")); a.status != http.StatusForbidden {
+		t.Errorf("a foreign form without fetch metadata: %d", a.status)
 	}
 	if a := b.get("/account"); a.status != 200 {
 		t.Errorf("the login has ended: %d", a.status)
