@@ -54,37 +54,40 @@ func (d *Door) Browser(ctx context.Context, cookie token.Secret) (store.Session,
 const MaxLogins = 200
 
 // Logins returns up to limit logins of a user that are in force, and whether
-// there are more. current is the one that asks.
+// there are more: the one that asks first, then the newest.
 func (d *Door) Logins(ctx context.Context, user string, current store.ID, limit int) (list []token.Login, more bool, err error) {
+	live, err := d.liveSessions(ctx, user)
+	if err != nil {
+		return nil, false, err
+	}
+	slices.SortFunc(live, func(a, b store.Session) int {
+		return cmp.Or(boolOrder(a.ID == current, b.ID == current), cmp.Compare(b.CreatedAt, a.CreatedAt))
+	})
+	list = make([]token.Login, min(limit, len(live)))
+	for i := range list {
+		list[i] = d.login(ctx, live[i], current)
+	}
+	return list, len(live) > limit, nil
+}
+
+func (d *Door) liveSessions(ctx context.Context, user string) (live []store.Session, err error) {
 	const page = 500
 	now := d.issuer.clock.read().UnixMicro()
 	for after := ""; ; {
 		rows, err := d.issuer.Store.ListSessions(ctx, d.Tenant, user, after, page)
 		if err != nil {
-			return nil, false, unavailable(err)
+			return nil, unavailable(err)
 		}
 		for _, s := range rows {
 			after = s.Accessor
-			if d.live(s, now) != nil {
-				continue
+			if d.live(s, now) == nil {
+				live = append(live, s)
 			}
-			if len(list) == limit {
-				return inOrder(list), true, nil
-			}
-			list = append(list, d.login(ctx, s, current))
 		}
 		if len(rows) < page {
-			return inOrder(list), false, nil
+			return live, nil
 		}
 	}
-}
-
-// inOrder puts the login that asks first, then the newest.
-func inOrder(list []token.Login) []token.Login {
-	slices.SortStableFunc(list, func(a, b token.Login) int {
-		return cmp.Or(boolOrder(a.Current, b.Current), b.CreatedAt.Compare(a.CreatedAt))
-	})
-	return list
 }
 
 func (d *Door) login(ctx context.Context, s store.Session, current store.ID) token.Login {

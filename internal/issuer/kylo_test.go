@@ -237,7 +237,9 @@ func TestSeveralLoginsOfAUserAreIndependent(t *testing.T) {
 func TestAUserUUIDIsOneUsersForAsLongAsThatIsThere(t *testing.T) {
 	w := newWorld(t, asKylo)
 	w.addUser("marco", store.RoleAdmin)
-	sub := func() string { return decoded(t, w.kylo("marco", issuer.Order{}).AccessToken.Reveal()).Claims.Subject() }
+	sub := func() string {
+		return decoded(t, w.kylo("marco", issuer.Order{}).AccessToken.Reveal()).Claims.Subject()
+	}
 	first := sub()
 	w.do(w.issuer.SetPassword(t.Context(), store.DefaultTenant, "marco", token.NewPassword(pass), false))
 	if sub() != first {

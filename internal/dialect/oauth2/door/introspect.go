@@ -63,7 +63,7 @@ func (h *Handler) describe(ctx context.Context, app store.Application, raw token
 		if !app.Introspect && s.Client != app.ID {
 			return inactive{}, nil
 		}
-		return refreshAnswer(s, h.URL), nil
+		return h.refreshAnswer(s), nil
 	} else if !errors.Is(err, token.ErrUnknown) {
 		return nil, err
 	}
@@ -96,9 +96,10 @@ func accessAnswer(live *issuer.Live) (any, error) {
 	return claims, nil
 }
 
-func refreshAnswer(s store.Session, iss string) any {
-	m := map[string]any{
-		"active": true, "client_id": s.Client, "sub": s.Subject, "username": s.Subject, "iss": iss, "iat": s.CreatedAt / 1_000_000,
+func (h *Handler) refreshAnswer(s store.Session) any {
+	m := map[string]any{"active": true, "sub": s.Subject, "username": s.Subject, "iat": s.CreatedAt / 1_000_000}
+	if s.Door == h.Door.Name {
+		m["iss"], m["client_id"] = h.URL, s.Client
 	}
 	if s.Scope != "" {
 		m["scope"] = s.Scope
