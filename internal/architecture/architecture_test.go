@@ -18,32 +18,35 @@ const module = "github.com/ats-auth/ats-auth/"
 // mayImport says for each room which others it may stand on. A room that is not
 // here does not exist; docs/architecture.md says what each is for.
 var mayImport = map[string][]string{
-	"cmd/ats-auth":                 {"internal/cli", "internal/terminal"},
-	"cmd/ats-auth-server":          {"internal/daemon", "internal/terminal"},
-	"pkg/token":                    {},
-	"pkg/verifier":                 {"pkg/token"},
-	"pkg/client":                   {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2", "internal/signing"},
-	"pkg/server":                   {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door"},
-	"pkg/store":                    {},
-	"pkg/store/storetest":          {"pkg/store", "pkg/store/memory"},
-	"pkg/store/memory":             {"pkg/store"},
-	"pkg/store/sqlite":             {"pkg/store"},
-	"internal/dialect":             {"pkg/token"},
-	"internal/dialect/dialecttest": {"pkg/token", "internal/dialect"},
-	"internal/dialect/ats":         {"pkg/token", "internal/dialect"},
-	"internal/dialect/oauth2":      {"pkg/token", "internal/dialect", "internal/signing"},
-	"internal/dialect/oauth2/door": {"pkg/token", "pkg/store", "pkg/verifier", "internal/dialect", "internal/dialect/oauth2", "internal/issuer", "internal/pages"},
-	"internal/pages":               {},
-	"internal/issuer":              {"pkg/token", "pkg/store", "pkg/verifier", "internal/signing", "internal/password", "internal/throttle"},
-	"internal/signing":             {"pkg/token"},
-	"internal/password":            {},
-	"internal/throttle":            {},
-	"internal/inifile":             {},
-	"internal/profile":             {"internal/inifile"},
-	"internal/terminal":            {},
-	"internal/command":             {},
-	"internal/cli":                 {"pkg/token", "pkg/client", "pkg/verifier", "internal/command", "internal/inifile", "internal/profile", "internal/signing", "internal/terminal"},
-	"internal/daemon":              {"pkg/token", "pkg/server", "pkg/store", "pkg/store/memory", "pkg/store/sqlite", "pkg/verifier", "internal/command", "internal/inifile", "internal/signing"},
+	"cmd/ats-auth":                      {"internal/cli", "internal/terminal"},
+	"cmd/ats-auth-server":               {"internal/daemon", "internal/terminal"},
+	"pkg/token":                         {},
+	"pkg/verifier":                      {"pkg/token"},
+	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/signing"},
+	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door"},
+	"pkg/store":                         {},
+	"pkg/store/storetest":               {"pkg/store", "pkg/store/memory"},
+	"pkg/store/memory":                  {"pkg/store"},
+	"pkg/store/sqlite":                  {"pkg/store"},
+	"internal/dialect":                  {"pkg/token"},
+	"internal/dialect/dialecttest":      {"pkg/token", "internal/dialect"},
+	"internal/dialect/ats":              {"pkg/token", "internal/dialect"},
+	"internal/dialect/oauth2":           {"pkg/token", "internal/dialect", "internal/signing"},
+	"internal/dialect/oauth2/door":      {"pkg/token", "pkg/store", "pkg/verifier", "internal/dialect", "internal/dialect/oauth2", "internal/issuer", "internal/pages"},
+	"internal/dialect/ciphertrust":      {"pkg/token", "internal/dialect"},
+	"internal/dialect/ciphertrust/door": {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/ciphertrust", "internal/issuer"},
+	"internal/pages":                    {},
+	"internal/issuer":                   {"pkg/token", "pkg/store", "pkg/verifier", "internal/signing", "internal/password", "internal/throttle"},
+	"internal/signing":                  {"pkg/token"},
+	"internal/password":                 {},
+	"internal/throttle":                 {},
+	"internal/inifile":                  {},
+	"internal/profile":                  {"internal/inifile"},
+	"internal/session":                  {"pkg/token"},
+	"internal/terminal":                 {},
+	"internal/command":                  {},
+	"internal/cli":                      {"pkg/token", "pkg/client", "pkg/verifier", "internal/command", "internal/inifile", "internal/profile", "internal/session", "internal/signing", "internal/terminal"},
+	"internal/daemon":                   {"pkg/token", "pkg/server", "pkg/store", "pkg/store/memory", "pkg/store/sqlite", "pkg/verifier", "internal/command", "internal/inifile", "internal/signing"},
 }
 
 // mayUse says which rooms know a library that is to stay behind one wall.
@@ -147,7 +150,7 @@ func TestTheClientIsLean(t *testing.T) {
 		}
 	}
 	walk("cmd/ats-auth")
-	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door"} {
+	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door"} {
 		if seen[room] {
 			t.Errorf("the client links %s", room)
 		}

@@ -193,8 +193,8 @@ func (c *config) name(v *values) {
 // check finds what cannot be meant, each by itself or together.
 func (c *config) check(v *values) {
 	for _, d := range c.server.Dialects {
-		if !slices.Contains(server.DefaultDialects(), d) {
-			v.wrong("server", "dialects", "a list of known dialects ("+strings.Join(server.DefaultDialects(), ", ")+")")
+		if !slices.Contains(server.Dialects(), d) {
+			v.wrong("server", "dialects", "a list of known dialects ("+strings.Join(server.Dialects(), ", ")+")")
 		}
 	}
 	switch {

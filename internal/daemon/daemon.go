@@ -120,7 +120,7 @@ variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL.`,
 	f.StringVarP(&a.logLevel, "log-level", "l", "info", "`LEVEL` of the log: critical, error, warning, info, debug")
 	f.BoolVarP(&a.debug, "debug", "d", false, "same as --log-level debug")
 	a.serveFlags(root)
-	root.AddCommand(a.serveCommand(), a.userCommand(), a.applicationCommand(), a.keyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.userCommand(), a.applicationCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },

@@ -37,7 +37,7 @@ func settings() []setting {
 		{"server", "listen", "127.0.0.1:8081", false, "address and port of the doors"},
 		{"server", "admin_listen", "127.0.0.1:8082", false, "address and port of /healthz and /readyz; off for none"},
 		{"server", "public_url", "", false, "what the service is called from outside, the issuer of the oauth2 door: https, or http on loopback (default: from listen and tls)"},
-		{"server", "dialects", strings.Join(server.DefaultDialects(), ", "), false, "the doors that are open"},
+		{"server", "dialects", strings.Join(server.DefaultDialects(), ", "), false, "the doors that are open, of " + strings.Join(server.Dialects(), ", ")},
 		{"server", "tls", "off", false, "off, self-signed, or files (cert and key)"},
 		{"server", "cert", "", false, "PEM file of the certificate chain, read again when it changes"},
 		{"server", "key", "", false, "PEM file of its private key"},

@@ -71,6 +71,36 @@ type Lister interface {
 	List(ctx context.Context, bearer token.Secret) ([]token.Login, error)
 }
 
+// LoginKeeper is a Client whose service tells of single logins, and ends them by
+// their IDs.
+type LoginKeeper interface {
+	// FindLogins returns the logins that a query means, for the bearer of a token,
+	// and how many there are beside Skip and Limit: ErrDenied for another user's.
+	FindLogins(ctx context.Context, bearer token.Secret, q token.LoginQuery) (list []token.Login, total int, err error)
+	// GetLogin returns one login: ErrUnknown when the bearer has none of that ID.
+	GetLogin(ctx context.Context, bearer token.Secret, id string) (token.Login, error)
+	// EndLogin ends one login: ErrUnknown when the bearer has none of that ID.
+	EndLogin(ctx context.Context, bearer token.Secret, id string) error
+}
+
+// PasswordRevoker is a Client whose service ends a login for who knows the
+// password of its user.
+type PasswordRevoker interface {
+	// RevokeWith ends the login of a refresh token: ErrCredentials, ErrUnknown.
+	RevokeWith(ctx context.Context, refresh token.Secret, who token.Credentials) error
+}
+
+// Properties is a Client whose service has settings that an administrator
+// changes. Without being one: ErrDenied. A name that is none: ErrUnknown.
+type Properties interface {
+	// ListProperties returns all, by name; those that are not set have no Value.
+	ListProperties(ctx context.Context, bearer token.Secret) ([]token.Property, error)
+	GetProperty(ctx context.Context, bearer token.Secret, name string) (token.Property, error)
+	SetProperty(ctx context.Context, bearer token.Secret, name, value string) (token.Property, error)
+	// ResetProperty makes it one that is not set.
+	ResetProperty(ctx context.Context, bearer token.Secret, name string) (token.Property, error)
+}
+
 // Message is a request to a service.
 type Message struct {
 	Method string

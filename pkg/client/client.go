@@ -25,6 +25,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
+	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -46,7 +47,8 @@ type Config struct {
 	// URL. Other dialects do not look at it.
 	Issuer string
 	// ClientID names the application to an oauth2 service. Default none, which few
-	// services take.
+	// services take. To a ciphertrust service it is what goes with the refresh token
+	// that is revoked; by default the service is asked for it.
 	ClientID string
 	// ClientSecret is the application's password. Default none: a public one.
 	ClientSecret token.Secret
@@ -97,6 +99,9 @@ func speakers() map[string]speaker {
 	return map[string]speaker{
 		"ats":    func(_ Config, carry dialect.Exchange) (dialect.Client, error) { return ats.NewClient(carry), nil },
 		"oauth2": newOAuth2,
+		"ciphertrust": func(c Config, carry dialect.Exchange) (dialect.Client, error) {
+			return ciphertrust.NewClient(ciphertrust.Config{Exchange: carry, ClientID: c.ClientID}), nil
+		},
 	}
 }
 

@@ -126,6 +126,31 @@ func (s *Server) ListApplications(ctx context.Context, tenant, after string, lim
 	return s.issuer.ListApplications(ctx, tenantOf(tenant), after, limit)
 }
 
+// ErrValue says that a property cannot have a value.
+var ErrValue = issuer.ErrValue
+
+// Properties returns the settings that are changed while the service runs, by
+// name; those that are not set have no Value.
+func (s *Server) Properties(ctx context.Context, tenant string) ([]store.Property, error) {
+	return s.issuer.Properties(ctx, tenantOf(tenant))
+}
+
+// SetProperty sets a property, at every door and for every process that follows
+// the store. The error wraps store.ErrNotFound for a name that is none, and
+// ErrValue for a value that makes no sense.
+func (s *Server) SetProperty(ctx context.Context, tenant, name, value string) error {
+	return s.issuer.SetProperty(ctx, tenantOf(tenant), name, value)
+}
+
+// ResetProperty makes a property one that is not set; that it is not is no error.
+func (s *Server) ResetProperty(ctx context.Context, tenant, name string) error {
+	return s.issuer.ResetProperty(ctx, tenantOf(tenant), name)
+}
+
+// PropertyDescription says what a property is for; empty: there is none of that
+// name.
+func PropertyDescription(name string) string { return issuer.PropertyDescription(name) }
+
 // Doors returns the names of the doors that are open.
 func (s *Server) Doors() []string { return slices.Clone(s.config.Dialects) }
 
@@ -183,7 +208,7 @@ func ParsePrivateKey(text token.Secret) (crypto.Signer, error) {
 
 // door is an open one.
 func (s *Server) door(name string) (*issuer.Door, error) {
-	open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2}[name]
+	open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2, "ciphertrust": s.kylo}[name]
 	if open == nil {
 		return nil, fmt.Errorf("the door %q is not open: %s are", name, strings.Join(s.config.Dialects, ", "))
 	}

@@ -13,6 +13,7 @@ package server
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
+	kylo "github.com/ats-auth/ats-auth/internal/dialect/ciphertrust/door"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/password"
@@ -43,7 +45,8 @@ type Config struct {
 	// MasterKeyFile holds MasterKey, and is made when there is none. Default:
 	// MasterKey counts.
 	MasterKeyFile string
-	// Dialects are the doors that are open. Default: ats, oauth2.
+	// Dialects are the doors that are open, of those that Dialects names. Default:
+	// ats, oauth2.
 	Dialects []string
 	// PublicURL is what the service is called from outside, without a slash at the
 	// end; the issuer of the oauth2 door. Default "http://127.0.0.1:8081".
@@ -98,12 +101,16 @@ type PasswordCost struct {
 // DefaultDialects are open when none are configured.
 func DefaultDialects() []string { return []string{"ats", "oauth2"} }
 
+// Dialects are all doors that there are.
+func Dialects() []string { return []string{"ats", "oauth2", "ciphertrust"} }
+
 // Server is the service. It is safe for concurrent use.
 type Server struct {
 	config  Config
 	issuer  *issuer.Issuer
 	ats     *issuer.Door
-	oauth2  *issuer.Door // nil where it is not open
+	oauth2  *issuer.Door // nil where it is not open; so are those below
+	kylo    *issuer.Door
 	handler http.Handler
 }
 
@@ -142,21 +149,38 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 	if slices.Contains(s.config.Dialects, "ats") {
 		doors = ats.NewHandler(s.ats, ats.Config{TrustedGateways: s.config.TrustedGateways, Fail: s.fail})
 	}
-	if !slices.Contains(s.config.Dialects, "oauth2") {
-		return doors, nil
+	if slices.Contains(s.config.Dialects, "oauth2") {
+		standard, err := s.openStandard(ctx)
+		if err != nil {
+			return nil, err
+		}
+		doors = before(standard, doors)
 	}
-	standard, err := s.openStandard(ctx)
-	if err != nil {
-		return nil, err
+	if slices.Contains(s.config.Dialects, "ciphertrust") {
+		h, err := s.openKylo(ctx)
+		if err != nil {
+			return nil, err
+		}
+		doors = before(h, doors)
 	}
-	others := doors
+	return doors, nil
+}
+
+// pathDoor is a door that knows its paths.
+type pathDoor interface {
+	http.Handler
+	Serves(r *http.Request) bool
+}
+
+// before puts a door in front of others.
+func before(door pathDoor, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if standard.Serves(r) {
-			standard.ServeHTTP(w, r)
+		if door.Serves(r) {
+			door.ServeHTTP(w, r)
 			return
 		}
 		others.ServeHTTP(w, r)
-	}), nil
+	})
 }
 
 // Lifetimes of the oauth2 door, in seconds.
@@ -179,6 +203,24 @@ func (s *Server) openStandard(ctx context.Context) (*door.Handler, error) {
 	return door.New(door.Config{URL: s.config.PublicURL, Core: s.issuer, Door: s.oauth2, Report: s.report, Now: s.config.Now})
 }
 
+// kyloAccessTTL is the lifetime of the ciphertrust door's JWTs, in seconds.
+const kyloAccessTTL = 300
+
+// openKylo opens the ciphertrust door. Its JWTs are signed with a secret of its
+// own, which goes with the master key.
+func (s *Server) openKylo(ctx context.Context) (*kylo.Handler, error) {
+	secret := base64.RawURLEncoding.EncodeToString(s.issuer.Master.Derive("ciphertrust jwt", 32))
+	var err error
+	s.kylo, err = s.issuer.Door(ctx, issuer.DoorConfig{
+		Name: "ciphertrust", Issuer: "kylo", Format: issuer.FormatKylo(), Secret: token.NewSecret(secret),
+		AccessTTL: kyloAccessTTL, MaxRefreshTTL: s.config.MaxRefreshTTL,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return kylo.New(kylo.Config{URL: s.config.PublicURL, Core: s.issuer, Door: s.kylo, Report: s.report, Now: s.config.Now})
+}
+
 func (c Config) withDefaults() (Config, error) {
 	if c.Store == nil {
 		return c, errors.New("no store")
@@ -187,8 +229,8 @@ func (c Config) withDefaults() (Config, error) {
 		c.Dialects = DefaultDialects()
 	}
 	for _, d := range c.Dialects {
-		if !slices.Contains(DefaultDialects(), d) {
-			return c, fmt.Errorf("dialect %q is not one of %s", d, strings.Join(DefaultDialects(), ", "))
+		if !slices.Contains(Dialects(), d) {
+			return c, fmt.Errorf("dialect %q is not one of %s", d, strings.Join(Dialects(), ", "))
 		}
 	}
 	if c.Issuer == "" {

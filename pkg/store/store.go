@@ -152,6 +152,8 @@ const (
 	// ChangeKeys is no revocation: it tells followers that the signing keys
 	// have changed and are to be read again. Key: the tenant.
 	ChangeKeys = "keys"
+	// ChangeProperties is the same for the properties. Key: the tenant.
+	ChangeProperties = "properties"
 )
 
 // Revocation is one small fact: what it names was revoked. Facts are never

@@ -12,14 +12,18 @@ type Credentials struct {
 // Request is what is wanted of a login beyond the credentials. Its zero value
 // asks for what the service gives by default.
 type Request struct {
-	TTL        int64  // lifetime of the access token in seconds; 0: the service's default
-	Refresh    bool   // also issue a refresh token
-	RefreshTTL int64  // lifetime of the refresh token in seconds; 0: the service's default
-	Scope      string // space-separated (RFC 6749 section 3.3); empty: the service's default
+	TTL        int64 // lifetime of the access token in seconds; 0: the service's default
+	Refresh    bool  // also issue a refresh token
+	RefreshTTL int64 // lifetime of the refresh token in seconds; 0: the service's default
+	// RefreshIdle is how long the refresh token may lie unused, in seconds; 0: the
+	// service's default.
+	RefreshIdle int64
+	Labels      []string // words to find the login by; none by default
+	Scope       string   // space-separated (RFC 6749 section 3.3); empty: the service's default
 	// Resources are whom the access token is to be for (RFC 8707 section 2), as
 	// absolute URIs; none: the service's default.
 	Resources []string
-	Source     string // where the request came from, for the throttle; set by servers only
+	Source    string // where the request came from, for the throttle; set by servers only
 }
 
 // Set is what a login or a refresh gives. Lifetimes are those granted, which
@@ -32,6 +36,13 @@ type Set struct {
 	Scope        string // empty when the service does not say
 	ExpiresAt    time.Time
 	ExpiresIn    int64 // seconds from the answer; 0 when the service does not say
+	// ClientID is what the service calls the holder of the refresh token, and wants
+	// to hear when that is revoked; LoginID names the login to it. Empty where the
+	// dialect has no such thing.
+	ClientID, LoginID string
+	// RefreshExpiresIn is how many seconds the refresh token lives at most; 0: no
+	// end, or the service does not say.
+	RefreshExpiresIn int64
 }
 
 // The ways to a token, by their grant_type (RFC 6749 section 4, RFC 8628, RFC
@@ -75,8 +86,27 @@ type Login struct {
 	Name       string // the application's name, or what kind of login it is
 	Door       string // the dialect through which it was made
 	Scope      string
+	Labels     []string // words to find it by; none where the dialect has no such thing
 	CreatedAt  time.Time
 	LastUsedAt time.Time
 	ExpiresAt  time.Time // zero: without end
 	Current    bool      // the one that asks
+}
+
+// LoginQuery says which logins are meant. Its zero value means those that are in
+// force, of the one who asks.
+type LoginQuery struct {
+	Labels  []string // the logins that have all of them
+	Expired bool     // those that have ended by themselves too
+	Revoked bool     // those that were revoked too
+	User    string   // whose, as the service names users; empty: the bearer's own
+	Skip    int      // how many to leave out at the beginning
+	Limit   int      // how many at most; 0: all
+}
+
+// Property is one setting of a service that an administrator changes.
+type Property struct {
+	Name        string
+	Value       string // empty: not set
+	Description string // a sentence, where the service has one
 }
