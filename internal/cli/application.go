@@ -14,6 +14,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/inifile"
+	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -67,10 +68,14 @@ func (a *app) needProof() error {
 
 // identify puts into a client's configuration who is asking.
 func (a *app) identify(c *client.Config) error {
+	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	if c.Dialect != "oauth2" {
+		// ksctl's is that of one refresh token: a saved one says nothing of others.
+		if v := a.profile.Value("client_id"); c.Dialect == "ciphertrust" && v.Origin() >= profile.Environment {
+			c.ClientID = v.Reveal()
+		}
 		return nil
 	}
-	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	c.Issuer, c.ClientID = value("issuer"), value("client_id")
 	c.ClientKeyID, c.AuthMethod = value("client_key_id"), value("auth_method")
 	c.RedirectPort = a.profile.Value("redirect_port").Port()

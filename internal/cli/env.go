@@ -9,6 +9,7 @@ package cli
 import (
 	"context"
 	"io"
+	"sync/atomic"
 	"time"
 
 	"github.com/ats-auth/ats-auth/internal/command"
@@ -40,8 +41,8 @@ const grace = 4 * time.Second
 // before long, whatever the command waits for: opening a pipe to which nobody
 // writes cannot be called off.
 func Run(ctx context.Context, env Env) int {
-	done := make(chan int, 1)
-	go func() { done <- run(ctx, env) }()
+	done, attends := make(chan int, 1), new(atomic.Bool)
+	go func() { done <- run(ctx, env, attends) }()
 	select {
 	case code := <-done:
 		return code
@@ -51,16 +52,20 @@ func Run(ctx context.Context, env Env) int {
 	case code := <-done:
 		return code
 	case <-time.After(grace):
-		return exitInterrupted
 	}
+	if attends.Load() {
+		return <-done
+	}
+	return exitInterrupted
 }
 
-func run(ctx context.Context, env Env) int {
-	a := &app{Env: env, terminalStdin: env.Interactive(env.Stdin)}
+func run(ctx context.Context, env Env, attends *atomic.Bool) int {
+	a := &app{Env: env, terminalStdin: env.Interactive(env.Stdin), attends: attends}
 	a.Stdin = &interruptible{ctx: ctx, from: env.Stdin}
 	defer a.closeLog()
-	err := command.Execute(ctx, a.root(), env.Args[1:])
-	if ctx.Err() != nil && err != nil {
+	args := arguments(env.Args)
+	err := command.Execute(ctx, a.treeFor(args), args)
+	if ctx.Err() != nil && err != nil && !attends.Load() {
 		return exitInterrupted
 	}
 	return a.report(err)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/internal/session"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -44,7 +45,7 @@ func exits() []exitRow {
 		{exitNotGenuine, "not-genuine", "token not genuine: malformed, signature, algorithm, key, type, issuer, audience, a required claim missing"},
 		{exitNotNow, "not-valid-now", "token genuine but not valid now: expired, not yet valid"},
 		{exitRevoked, "revoked", "token revoked, inactive or unknown to the server"},
-		{exitState, "state", "local files that keep what a server gave: unreadable, cannot be written, disk full"},
+		{exitState, "state", "local files that keep what a server gave: unreadable, lock not had in time, cannot be written, disk full"},
 		{exitInterrupted, "interrupted", "interrupted"},
 		{exitPipe, "pipe", "the reader of stdout went away"},
 	}
@@ -70,6 +71,7 @@ type configError struct {
 	problem string
 	hint    string
 	cause   error
+	bare    bool // the problem is a seed's sentence, and stands alone
 }
 
 func (e *configError) Error() string { return e.problem }
@@ -95,6 +97,7 @@ func exitCode(err error) int {
 	var config *configError
 	var refused *profile.Error
 	var state *stateError
+	var kept *session.Error
 	is := func(kinds ...error) bool {
 		for _, kind := range kinds {
 			if errors.Is(err, kind) {
@@ -108,7 +111,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case errors.As(err, &config), errors.As(err, &refused):
 		return exitConfig
-	case errors.As(err, &state):
+	case errors.As(err, &state), errors.As(err, &kept):
 		return exitState
 	case is(syscall.EPIPE):
 		return exitPipe
@@ -135,7 +138,10 @@ func (a *app) hintOf(err error) string {
 	var refused *profile.Error
 	var certificate *client.CertificateError
 	var state *stateError
+	var helped *hinted
 	switch {
+	case errors.As(err, &helped):
+		return helped.hint
 	case errors.As(err, &state):
 		return state.hint
 	case errors.As(err, &usage):
@@ -174,8 +180,12 @@ func (a *app) report(err error) int {
 		problem += "; try again in " + span(refusal.RetryAfter)
 	}
 	text := "ats-auth: " + problem
-	if err == token.ErrSignature { //nolint:errorlint // the bare sentence alone
+	var config *configError
+	switch {
+	case err == token.ErrSignature: //nolint:errorlint // the bare sentence alone
 		text = "Signature verification failed"
+	case errors.As(err, &config) && config.bare:
+		text = problem
 	}
 	hint := a.hintOf(err)
 	if a.flags.format == "json" {

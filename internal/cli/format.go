@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -154,6 +155,16 @@ func (r record) json() (string, error) {
 		fmt.Fprintf(&b, "%q:%s", f.name, value)
 	}
 	return b.String() + "}\n", nil
+}
+
+// printJSON writes a JSON object with a line for each member.
+func (a *app) printJSON(object string) error {
+	var b bytes.Buffer
+	if err := json.Indent(&b, []byte(object), "", "\t"); err != nil {
+		return err
+	}
+	_, err := a.Stdout.Write(b.Bytes())
+	return err
 }
 
 // marshal is json.Marshal without the escapes for HTML.

@@ -138,7 +138,7 @@ func dialectsTopic(*cobra.Command) string {
 	var b strings.Builder
 	b.WriteString("--dialect, ATS_AUTH_DIALECT or [client] dialect names what the server speaks:\n\n")
 	for _, name := range client.Dialects() {
-		fmt.Fprintf(&b, "  %-7s %s\n", name, dialectHelp(name))
+		fmt.Fprintf(&b, "  %-11s %s\n", name, dialectHelp(name))
 	}
 	b.WriteString(`
 oauth2 takes the issuer (--issuer), where every address of the server is found,
@@ -172,6 +172,8 @@ func dialectHelp(name string) string {
 		return "ats.auth, and the own door of ats-auth-server: a user name and a password"
 	case "oauth2":
 		return "any OAuth 2.0 or OpenID Connect provider, ats-auth-server among them"
+	case "ciphertrust":
+		return "CipherTrust Manager, as ksctl: a user name and a password"
 	}
 	return ""
 }

@@ -115,7 +115,7 @@ func TestANewRefreshTokenIsNotLostInSilence(t *testing.T) {
 		if c.next != "" {
 			set.RefreshToken = token.NewSecret(c.next)
 		}
-		if err := d.keep(nil, token.NewSecret("old"), set); err != nil {
+		if err := d.keep(nil, token.NewSecret("old"), set, false); err != nil {
 			t.Fatal(err)
 		}
 		if warned := strings.Contains(d.stderr.String(), "warning: the server has given a new refresh token, and the old one is void"); warned != c.warns {
@@ -142,7 +142,7 @@ func TestWhatIsKeptIsWhatIsGoodFromNowOn(t *testing.T) {
 		if c.next != "" {
 			set.RefreshToken = token.NewSecret(c.next)
 		}
-		if err := d.keep(r, token.NewSecret("old"), set); err != nil {
+		if err := d.keep(r, token.NewSecret("old"), set, false); err != nil {
 			t.Fatal(err)
 		}
 		r.drop()

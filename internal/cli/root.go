@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -21,10 +22,16 @@ type app struct {
 	settings []profile.Setting
 	set      map[string]string // settings given as flags
 	profile  *profile.Profile
+	profiles []string // that a command is about to make
 	log      *os.File
+	saved    saved
 	asks     bool // a server was to be asked
+	pending  map[*cobra.Command]func()
 
 	terminalStdin bool // what Env.Stdin was before it could be interrupted
+
+	attends *atomic.Bool // a child runs, and has its own time
+	noLocal bool         // ini files of the current directory do not count
 }
 
 type flags struct {
@@ -43,7 +50,47 @@ type flags struct {
 	actor         tokenFlag
 }
 
+// root is the tree of commands with all their flags, as it is described.
 func (a *app) root() *cobra.Command {
+	root := a.tree()
+	a.addFlags(root)
+	return root
+}
+
+// later has a command's flags added when they are needed: most calls are of one
+// command, and all the flags of all take longer to make than a token to find.
+func (a *app) later(c *cobra.Command, add func()) {
+	if a.pending == nil {
+		a.pending = make(map[*cobra.Command]func())
+	}
+	a.pending[c] = add
+}
+
+// addFlags adds the flags of a command and of those below it.
+func (a *app) addFlags(c *cobra.Command) {
+	if add := a.pending[c]; add != nil {
+		delete(a.pending, c)
+		add()
+	}
+	for _, sub := range c.Commands() {
+		a.addFlags(sub)
+	}
+}
+
+// treeFor is the tree with the flags of the command that the arguments name; of
+// all where they name none that runs by itself, help say.
+func (a *app) treeFor(args []string) *cobra.Command {
+	root := a.tree()
+	c, _, err := root.Find(args)
+	if err != nil {
+		c = root
+	}
+	a.addFlags(c)
+	return root
+}
+
+// tree is the tree of commands, without the flags that are added later.
+func (a *app) tree() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	var version bool
 	root := &cobra.Command{
@@ -70,7 +117,7 @@ More to read: ats-auth help environment, exit-codes, formats, dialects.`,
 	// every method of every type in the binary.
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root.PersistentFlags())
-	root.AddCommand(a.tokenCommand(), a.completionCommand(), a.versionCommand())
+	root.AddCommand(a.tokenCommand(), a.loginCommand(), a.logoutCommand(), a.statusCommand(), a.propertyCommand(), a.execCommand(), a.credentialCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	return root
 }
@@ -83,7 +130,7 @@ func (a *app) globalFlags(f *pflag.FlagSet) {
 	f.BoolVar(&a.flags.debug, "debug-requests", false, "same as --debug")
 	_ = f.MarkHidden("debug-requests")
 	f.StringVar(&a.flags.logFile, "log-file", "", "append the story to `FILE`")
-	a.settingFlags(f, "config", "profile", "dialect", "url", "cacert", "cert", "key", "insecure", "timeout")
+	a.settingFlags(f, "config", "configfile", "profile", "dialect", "url", "cacert", "cert", "key", "insecure", "timeout")
 }
 
 // formatFlags choose how a result is printed.

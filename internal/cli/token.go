@@ -10,13 +10,14 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/internal/session"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, refresh, show, verify, check, list and revoke tokens"}
-	c.AddCommand(a.tokenCreate(), a.tokenRefresh(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenList(), a.tokenRevoke(), a.tokenRevokeAll())
+	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, get, refresh, show, verify, check, list and revoke tokens"}
+	c.AddCommand(a.tokenCreate(), a.tokenGet(), a.tokenRefresh(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenList(), a.tokenRevoke(), a.tokenRevokeAll(), a.tokenDelete())
 	return c
 }
 
@@ -24,6 +25,7 @@ func (a *app) tokenCommand() *cobra.Command {
 func (a *app) load() error {
 	p, err := profile.Load(profile.Config{
 		Flags: a.set, LookupEnv: a.LookupEnv, WorkDir: a.WorkDir, HomeDir: a.HomeDir, Program: a.Args[0],
+		Profiles: a.profiles, Saved: a.readSaved, NoLocal: a.noLocal,
 	})
 	if err != nil {
 		return err
@@ -35,14 +37,20 @@ func (a *app) load() error {
 	if p.File != "" {
 		a.say(levelStory, "Configuration file: %s", safe(p.File))
 	}
-	if a.flags.format == "" {
-		a.flags.format = p.Value("format").Reveal()
+	// What a login saved is for ksctl's commands, which ask for it: others would
+	// print no bare token any more.
+	if v := p.Value("format"); a.flags.format == "" && v.Origin() > profile.Saved {
+		a.flags.format = v.Reveal()
 	}
 	return a.checkFormat()
 }
 
 // newClient makes the client of the configured service.
-func (a *app) newClient() (*client.Client, error) {
+func (a *app) newClient() (*client.Client, error) { return a.newClientAs("") }
+
+// newClientAs is newClient for what is known to the service by another client id;
+// "" for the configured one.
+func (a *app) newClientAs(clientID string) (*client.Client, error) {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	if value(a.address()) == "" {
 		return nil, a.noAddress()
@@ -56,15 +64,19 @@ func (a *app) newClient() (*client.Client, error) {
 	if err := a.identify(&config); err != nil {
 		return nil, err
 	}
+	if clientID != "" {
+		config.ClientID = clientID
+	}
 	if a.flags.debug {
 		config.Trace = func(line string) { a.tell(levelDebug, safe(line)) }
 	}
+	first := !a.asks
 	a.asks = true
 	c, err := client.New(config)
 	if err != nil {
 		return nil, &configError{problem: err.Error(), cause: err}
 	}
-	if c.Exposed() {
+	if c.Exposed() && first {
 		a.warn("%s is not encrypted: what is sent can be read on the way", c.URL())
 	}
 	return c, nil
@@ -72,6 +84,9 @@ func (a *app) newClient() (*client.Client, error) {
 
 // noAddress says how to say where the service is.
 func (a *app) noAddress() error {
+	if a.saved.err != nil && !errors.Is(a.saved.err, session.ErrNoLogin) {
+		return a.saved.err // it might have said
+	}
 	if a.dialect() == "oauth2" {
 		return &configError{
 			problem: "no issuer: give --issuer, ATS_AUTH_ISSUER, or issuer in the [client] of ats-auth-client.ini",

@@ -24,10 +24,12 @@ server says of the token. An oauth2 server answers applications only: give
 		Example: `  if ats-auth token check "$TOKEN"; then …; fi`,
 		RunE:    func(c *cobra.Command, args []string) error { return a.runTokenCheck(c, args, minTTL, scope) },
 	}
-	a.applicationFlags(c)
-	c.Flags().DurationVar(&minTTL, "min-ttl", 0, "demand that much life left, 5m say")
-	c.Flags().StringVar(&scope, "scope", "", "demand a `SCOPE`")
-	c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints the server's answer")
+	a.later(c, func() {
+		a.applicationFlags(c)
+		c.Flags().DurationVar(&minTTL, "min-ttl", 0, "demand that much life left, 5m say")
+		c.Flags().StringVar(&scope, "scope", "", "demand a `SCOPE`")
+		c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints the server's answer")
+	})
 	return c
 }
 

@@ -18,6 +18,7 @@ var setColumns = []string{"access_token", "token_type", "expires_at", "expires_i
 
 func (a *app) tokenCreate() *cobra.Command {
 	var want token.Request
+	var wish refreshWish
 	c := &cobra.Command{
 		Use: "create", Short: "Trade credentials for a token", Args: cobra.NoArgs,
 		Long: `Trade credentials for a token, and print the token: a user name and a password,
@@ -28,29 +29,39 @@ and anything else device (help dialects tells more).
 The password comes from --password-stdin, --password-file, --password,
 OS_PASSWORD, password_command, or the terminal. With --verbose the token's
 header and claims are shown on stderr; with jwt_secret or jwks_url configured
-they are verified first, and a token that is not genuine is not printed.`,
+they are verified first, and a token that is not genuine is not printed.
+
+With --refresh-token that is traded instead. In the ciphertrust dialect the
+result is ksctl's JSON object, jwt, duration, token_type and with --issue-rt
+refresh_token; --issue-rt of a refresh token renews it, which voids the old one.
+Nothing is saved: login does that.`,
 		Example: `  ats-auth token create --username marco
   TOKEN=$(ats-auth token create -v 2>log)
   eval "$(ats-auth token create -f export)"
   ats-auth token create -f curl | curl -K - https://api.example.org/
   ats-auth token create --dialect oauth2 --issuer https://id.example.org --client-id app --device
+  ats-auth token create --dialect ciphertrust --refresh-token - < rt.txt | jq -r .jwt
   ats-auth token create --subject-token-file token.txt --resource https://api.example.org`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want, wish) },
 	}
-	a.credentialFlags(c.Flags())
-	a.grantFlags(c)
-	a.exchangeFlags(c)
-	a.keyFlags(c.Flags())
-	a.applicationFlags(c)
-	a.formatFlags(c.Flags())
-	c.Flags().BoolVar(&want.Refresh, "issue-rt", false, "also issue a refresh token")
-	c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m")
+	a.later(c, func() {
+		a.credentialFlags(c.Flags())
+		a.grantFlags(c)
+		a.exchangeFlags(c)
+		a.keyFlags(c.Flags())
+		a.applicationFlags(c)
+		a.formatFlags(c.Flags())
+		c.Flags().BoolVar(&want.Refresh, "issue-rt", false, "also issue a refresh token")
+		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
+		a.refreshWishFlags(c, &wish)
+		c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m")
+	})
 	return c
 }
 
 // runTokenCreate checks all that can fail without a password before it asks for
 // one.
-func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
+func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshWish) error {
 	if err := a.load(); err != nil {
 		return err
 	}
@@ -62,6 +73,17 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
 		return err
 	}
 	defer judge.close()
+	if err := wish.apply(a, c, &want); err != nil {
+		return err
+	}
+	switch trade, err := a.tradeOf(); {
+	case err != nil:
+		return err
+	case trade == givenTrade:
+		return a.tradeGiven(c.Context(), judge, refreshFlags{}, a.narrowing(want), a.printIssued)
+	case trade == savedTrade:
+		return a.tradeSaved(c.Context(), judge, a.narrowing(want), a.printIssued)
+	}
 	grant, err := a.chooseGrant()
 	if err != nil {
 		return err
@@ -82,7 +104,7 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request) error {
 	if err := a.describe(c.Context(), judge, service, set.AccessToken.Reveal()); err != nil {
 		return err
 	}
-	return a.printSet(set)
+	return a.printIssued(set, want.Refresh)
 }
 
 // newTokenJudge makes the verifier of a token that is a moment old: where the
@@ -137,21 +159,9 @@ func (a *app) published(ctx context.Context, service *client.Client, decoded *to
 	return err == nil
 }
 
+// printSet prints all that a service gave.
 func (a *app) printSet(set token.Set) error {
-	r := record{{"access_token", set.AccessToken.Reveal()}, {"token_type", set.TokenType}}
-	// An original service does not say, but its tokens do.
-	if decoded, err := token.Decode(set.AccessToken.Reveal()); err == nil && set.ExpiresAt.IsZero() {
-		if exp, ok, err := decoded.Claims.NumericDate("exp"); ok && err == nil {
-			set.ExpiresAt = time.UnixMicro(exp)
-			set.ExpiresIn = max(0, int64(set.ExpiresAt.Sub(a.Now()).Seconds()))
-		}
-	}
-	if !set.ExpiresAt.IsZero() {
-		r = append(r, field{"expires_at", set.ExpiresAt.UTC().Format(time.RFC3339)}, field{"expires_in", set.ExpiresIn})
-	}
-	if set.Scope != "" {
-		r = append(r, field{"scope", set.Scope})
-	}
+	r := a.accessRecord(set)
 	if !set.RefreshToken.IsZero() {
 		r = append(r, field{"refresh_token", set.RefreshToken.Reveal()})
 	}
@@ -159,6 +169,21 @@ func (a *app) printSet(set token.Set) error {
 		r = append(r, field{"id_token", set.IDToken.Reveal()})
 	}
 	return a.print(r)
+}
+
+// printAccess prints an access token and nothing that outlives it.
+func (a *app) printAccess(set token.Set) error { return a.print(a.accessRecord(set)) }
+
+func (a *app) accessRecord(set token.Set) record {
+	r := record{{"access_token", set.AccessToken.Reveal()}, {"token_type", set.TokenType}}
+	// An original service does not say when a token ends, but the token does.
+	if set = a.withExpiry(set); !set.ExpiresAt.IsZero() {
+		r = append(r, field{"expires_at", set.ExpiresAt.UTC().Format(time.RFC3339)}, field{"expires_in", set.ExpiresIn})
+	}
+	if set.Scope != "" {
+		r = append(r, field{"scope", set.Scope})
+	}
+	return r
 }
 
 // seconds is a flag that is a lifetime: seconds, or a Go duration of whole ones.

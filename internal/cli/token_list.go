@@ -13,23 +13,27 @@ import (
 )
 
 func (a *app) tokenList() *cobra.Command {
+	var query token.LoginQuery
 	c := &cobra.Command{
 		Use: "list", Short: "List the logins the server holds for you", Args: cobra.NoArgs,
 		Long: `List the logins that the server holds for you, with all the tokens that hang on
-them. It is done in the name of ATS_AUTH_TOKEN, or after a login with the usual
-credentials; ats-auth-server wants a token of the scope account. The columns for
+them. It is done in the name of ATS_AUTH_TOKEN, else of the saved login, else after
+a login with the usual credentials; in the oauth2 dialect ats-auth-server wants a token of the scope account. The columns for
 -c are:
 
   ` + strings.Join(loginColumns(), ", "),
 		Example: `  ats-auth token list
   ats-auth token list -f json | jq -r '.[] | select(.current | not).id'`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenList(c.Context()) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenList(c.Context(), query) },
 	}
-	a.credentialFlags(c.Flags())
-	a.grantFlags(c)
-	a.applicationFlags(c)
-	c.Flags().StringVarP(&a.flags.format, "format", "f", "", "how to print the list: "+strings.Join(listFormats(), ", "))
-	c.Flags().StringArrayVarP(&a.flags.columns, "column", "c", nil, "print this `NAME` only; may be given again")
+	a.later(c, func() {
+		queryFlags(c, &query)
+		a.credentialFlags(c.Flags())
+		a.grantFlags(c)
+		a.applicationFlags(c)
+		c.Flags().StringVarP(&a.flags.format, "format", "f", "", "how to print the list: "+strings.Join(listFormats(), ", "))
+		c.Flags().StringArrayVarP(&a.flags.columns, "column", "c", nil, "print this `NAME` only; may be given again")
+	})
 	return c
 }
 
@@ -41,7 +45,7 @@ func loginColumns() []string {
 	return names
 }
 
-func (a *app) runTokenList(ctx context.Context) error {
+func (a *app) runTokenList(ctx context.Context, query token.LoginQuery) error {
 	if err := a.load(); err != nil {
 		return err
 	}
@@ -51,13 +55,26 @@ func (a *app) runTokenList(ctx context.Context) error {
 	if err := a.checkColumns(loginColumns()...); err != nil {
 		return err
 	}
+	if err := a.checkQuery(query); err != nil {
+		return err
+	}
 	service, bearer, err := a.actor(ctx, "")
 	if err != nil {
 		return err
 	}
-	logins, err := service.List(ctx, bearer)
+	if a.dialect() != "ciphertrust" {
+		logins, err := service.List(ctx, bearer)
+		if err != nil {
+			return err
+		}
+		return a.printLogins(logins)
+	}
+	logins, total, err := service.FindLogins(ctx, bearer, query)
 	if err != nil {
 		return err
+	}
+	if end := query.Skip + len(logins); end < total {
+		a.say(levelInfo, "%d to %d of %d", query.Skip+1, end, total)
 	}
 	return a.printLogins(logins)
 }
@@ -123,6 +140,7 @@ func loginRecord(l token.Login) record {
 		{"name", l.Name},
 		{"dialect", l.Door},
 		{"scope", l.Scope},
+		{"labels", strings.Join(l.Labels, ",")},
 		{"created_at", stamp(l.CreatedAt)},
 		{"last_used_at", stamp(l.LastUsedAt)},
 		{"expires_at", stamp(l.ExpiresAt)},

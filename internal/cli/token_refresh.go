@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -8,6 +10,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/internal/session"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -23,7 +26,8 @@ func (a *app) tokenRefresh() *cobra.Command {
 		Use: "refresh", Short: "Trade a refresh token for a new access token", Args: cobra.NoArgs,
 		Long: `Trade a refresh token for a new access token, and print that. The refresh token
 comes from --refresh-token-file, --refresh-token - (standard input), or
-ATS_AUTH_REFRESH_TOKEN.
+ATS_AUTH_REFRESH_TOKEN; without any it is that of the saved login, which stays in
+its file.
 
 Most servers give a new refresh token with it and void the old one. It is
 written back to --refresh-token-file, or to --save-refresh-token, before anything
@@ -33,13 +37,15 @@ refresh by one file take turns.`,
   ats-auth token create --issue-rt -c refresh_token | ats-auth token refresh --refresh-token - -f json`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenRefresh(c, flags) },
 	}
-	f := c.Flags()
-	a.settingFlags(f, "refresh_token", "refresh_token_file", "scope", "resource")
-	f.StringVar(&flags.save, "save-refresh-token", "", "keep the refresh token that is good from now on in `FILE`")
-	f.BoolVar(&flags.noSave, "no-save", false, "do not write to --refresh-token-file")
-	a.keyFlags(f)
-	a.applicationFlags(c)
-	a.formatFlags(f)
+	a.later(c, func() {
+		f := c.Flags()
+		a.settingFlags(f, "refresh_token", "refresh_token_file", "scope", "resource")
+		f.StringVar(&flags.save, "save-refresh-token", "", "keep the refresh token that is good from now on in `FILE`")
+		f.BoolVar(&flags.noSave, "no-save", false, "do not write to --refresh-token-file")
+		a.keyFlags(f)
+		a.applicationFlags(c)
+		a.formatFlags(f)
+	})
 	return c
 }
 
@@ -57,12 +63,27 @@ func (a *app) runTokenRefresh(c *cobra.Command, flags refreshFlags) error {
 		return err
 	}
 	defer judge.close()
+	print := func(set token.Set, _ bool) error { return a.printSet(set) }
+	if a.profile.Strongest("refresh_token_file", "refresh_token") != "" {
+		return a.tradeGiven(c.Context(), judge, flags, a.narrowed(), print)
+	}
+	if flags.save != "" || flags.noSave {
+		return command.Usage("--save-refresh-token and --no-save go with a refresh token, not with the saved login")
+	}
+	return a.tradeSaved(c.Context(), judge, a.narrowed(), func(set token.Set, _ bool) error { return a.printAccess(set) })
+}
+
+// printer prints a set, with the refresh token if one was asked for.
+type printer func(set token.Set, refresh bool) error
+
+// tradeGiven trades a refresh token that was given.
+func (a *app) tradeGiven(ctx context.Context, judge *judge, flags refreshFlags, want token.Request, print printer) error {
 	service, err := a.newClient()
 	if err != nil {
 		return err
 	}
 	file := a.refreshFile()
-	unlock, err := lockBeside(c.Context(), file, a.profile.Value("timeout").Duration())
+	unlock, err := lockBeside(ctx, file, a.profile.Value("timeout").Duration())
 	if err != nil {
 		return err
 	}
@@ -77,17 +98,42 @@ func (a *app) runTokenRefresh(c *cobra.Command, flags refreshFlags) error {
 	}
 	defer kept.drop()
 	a.say(levelStory, "Requesting new token...")
-	set, err := service.Refresh(c.Context(), refresh, a.narrowed())
+	set, err := service.Refresh(ctx, refresh, want)
 	if err != nil {
 		return err
 	}
-	if err := a.keep(kept, refresh, set); err != nil {
+	if err := a.keep(kept, refresh, set, want.Refresh); err != nil {
 		return err
 	}
-	if err := a.describe(c.Context(), judge, service, set.AccessToken.Reveal()); err != nil {
+	if err := a.describe(ctx, judge, service, set.AccessToken.Reveal()); err != nil {
 		return err
 	}
-	return a.printSet(set)
+	return print(set, want.Refresh)
+}
+
+// tradeSaved refreshes the saved login, whatever is in the cache. Its refresh
+// token stays in its file.
+func (a *app) tradeSaved(ctx context.Context, judge *judge, want token.Request, print printer) error {
+	if _, err := a.savedLogin(); errors.Is(err, session.ErrNoLogin) {
+		return &configError{
+			problem: "no refresh token: give --refresh-token-file, --refresh-token - or ATS_AUTH_REFRESH_TOKEN, or log in",
+			hint:    a.loginHint(), cause: err,
+		}
+	} else if err != nil {
+		return err
+	}
+	set, err := a.refreshLogin(ctx, want, nil)
+	if err != nil {
+		return err
+	}
+	service, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	if err := a.describe(ctx, judge, service, set.AccessToken.Reveal()); err != nil {
+		return err
+	}
+	return print(set, want.Refresh)
 }
 
 // refreshFile is the file that the refresh token stands in; "" where it is given
@@ -106,10 +152,6 @@ func (a *app) refreshToken(file string) (refresh token.Secret, err error) {
 	switch {
 	case file != "":
 		text, err = inifile.ReadSecretFile(file)
-	case value.IsZero():
-		return refresh, &configError{
-			problem: "no refresh token: give --refresh-token-file, --refresh-token - or ATS_AUTH_REFRESH_TOKEN",
-		}
 	case value.Reveal() == "-":
 		text, err = a.secretFromStdin("--refresh-token -", "refresh token")
 	default:
@@ -136,6 +178,13 @@ func (a *app) narrowed() token.Request {
 	return want
 }
 
+// narrowing is narrowed for who asks for more.
+func (a *app) narrowing(want token.Request) token.Request {
+	narrow := a.narrowed()
+	want.Scope, want.Resources = narrow.Scope, narrow.Resources
+	return want
+}
+
 // makeRoom makes room where the next refresh token is to be kept; nil where it is
 // not.
 func (a *app) makeRoom(flags refreshFlags, file string) (*room, error) {
@@ -150,11 +199,11 @@ func (a *app) makeRoom(flags refreshFlags, file string) (*room, error) {
 
 // keep keeps the refresh token that is good from now on, or says that nothing
 // does.
-func (a *app) keep(r *room, old token.Secret, set token.Set) error {
+func (a *app) keep(r *room, old token.Secret, set token.Set, issued bool) error {
 	next := set.RefreshToken
 	rotated := !next.IsZero() && next.Reveal() != old.Reveal()
 	switch {
-	case r == nil && rotated && !a.shows("refresh_token"):
+	case r == nil && rotated && !a.shows("refresh_token") && !(issued && a.asKsctl()):
 		a.warn("the server has given a new refresh token, and the old one is void: only -f json, -c refresh_token and --save-refresh-token FILE keep it")
 		return nil
 	case r == nil:

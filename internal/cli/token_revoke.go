@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -16,13 +17,21 @@ func (a *app) tokenRevoke() *cobra.Command {
 		Long: `Revoke tokens: the server refuses them from now on. With - every line of
 standard input is a token. One that cannot be revoked does not keep the others
 from it; the exit code is that of the first such. An oauth2 server takes refresh
-tokens too, and ends the login with them.`,
+tokens too, and ends the login with them.
+
+--refresh-token or --refresh-token-file names one in the place of an argument. A
+CipherTrust server takes refresh tokens alone, with the --client-id that came with
+it, or with --username and the password.`,
 		Example: `  ats-auth token revoke "$TOKEN"
   ats-auth token revoke - < tokens.txt`,
-		Args: cobra.MinimumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenRevoke(c.Context(), args) },
 	}
-	a.applicationFlags(c)
+	a.later(c, func() {
+		a.applicationFlags(c)
+		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
+		a.credentialFlags(c.Flags())
+	})
 	return c
 }
 
@@ -30,9 +39,16 @@ func (a *app) runTokenRevoke(ctx context.Context, args []string) error {
 	if err := a.load(); err != nil {
 		return err
 	}
+	args, err := a.withGivenRefresh(args)
+	if err != nil {
+		return err
+	}
 	service, err := a.newClient()
 	if err != nil {
 		return err
+	}
+	if _, named := a.set["username"]; named {
+		return a.revokeWith(ctx, service, args)
 	}
 	code := 0
 	revoke := func(_ int, raw string) error {
@@ -56,6 +72,43 @@ func (a *app) runTokenRevoke(ctx context.Context, args []string) error {
 		return &reported{code}
 	}
 	return err
+}
+
+// withGivenRefresh adds the refresh token that a flag names to the arguments.
+func (a *app) withGivenRefresh(args []string) ([]string, error) {
+	_, given := a.set["refresh_token"]
+	_, file := a.set["refresh_token_file"]
+	switch {
+	case given || file:
+		refresh, err := a.refreshToken(a.refreshFile())
+		if err != nil || len(args) == 0 {
+			return []string{refresh.Reveal()}, err
+		}
+		return nil, command.Usage("--refresh-token and arguments exclude each other")
+	case len(args) == 0:
+		return nil, command.Usage("an argument is missing; usage: ats-auth token revoke TOKEN... | -")
+	}
+	return args, nil
+}
+
+// revokeWith revokes a refresh token by the password of its user.
+func (a *app) revokeWith(ctx context.Context, service *client.Client, args []string) error {
+	if len(args) != 1 || args[0] == "-" {
+		return command.Usage("--username goes with one refresh token")
+	}
+	user, err := a.username("")
+	if err != nil {
+		return err
+	}
+	password, err := a.password(ctx, user)
+	if err != nil {
+		return err
+	}
+	if err := service.RevokeWith(ctx, token.NewSecret(bare(args[0])), token.Credentials{Username: user, Password: password}); err != nil {
+		return err
+	}
+	a.say(levelInfo, "Token revoked.")
+	return nil
 }
 
 func (a *app) revokeOne(ctx context.Context, service *client.Client, raw string) error {

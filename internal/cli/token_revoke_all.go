@@ -15,17 +15,19 @@ func (a *app) tokenRevokeAll() *cobra.Command {
 	c := &cobra.Command{
 		Use: "revoke-all", Short: "Revoke all tokens of a user", Args: cobra.NoArgs,
 		Long: `Revoke all tokens of a user, after a change of password say. It is done in the
-name of ATS_AUTH_TOKEN, or after a login with the usual credentials; acting for
-another user needs an admin. In the oauth2 dialect ats-auth-server wants a token
+name of ATS_AUTH_TOKEN, else of the saved login, else after a login with the usual
+credentials, which may be typed instead; acting for another user needs an admin. In the oauth2 dialect ats-auth-server wants a token
 of the scope account.`,
 		Example: `  ats-auth token revoke-all --as-user marco
   ats-auth token revoke-all --username admin --as-user marco`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenRevokeAll(c.Context(), user) },
 	}
-	c.Flags().StringVar(&user, "as-user", "", "the `USER` whose tokens to revoke (default: user in the [session] of the configuration, else yourself)")
-	a.credentialFlags(c.Flags())
-	a.grantFlags(c)
-	a.applicationFlags(c)
+	a.later(c, func() {
+		c.Flags().StringVar(&user, "as-user", "", "the `USER` whose tokens to revoke (default: user in the [session] of the configuration, else yourself)")
+		a.credentialFlags(c.Flags())
+		a.grantFlags(c)
+		a.applicationFlags(c)
+	})
 	return c
 }
 
@@ -50,22 +52,24 @@ func (a *app) runTokenRevokeAll(ctx context.Context, user string) error {
 }
 
 // actor makes a client and finds the token to act with: ATS_AUTH_TOKEN, else one
-// of a login. Without another name the login is the one of who is acted for.
+// of the saved login, unless other credentials were typed, else one of a new
+// login. Without another name that is the login of who is acted for.
 func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Secret, error) {
-	given := a.profile.Value("token")
-	grant := ""
-	if given.IsZero() {
-		var err error
-		if grant, err = a.chooseGrant(); err != nil {
+	if !a.profile.Value("token").IsZero() || a.saved.err == nil && a.profile.LoginFile != "" && !a.typedCredentials() {
+		service, err := a.newClient()
+		if err != nil {
 			return nil, token.Secret{}, err
 		}
+		set, err := a.actingToken(ctx)
+		return service, set.AccessToken, err
+	}
+	grant, err := a.chooseGrant()
+	if err != nil {
+		return nil, token.Secret{}, err
 	}
 	service, err := a.newClient()
 	if err != nil {
 		return nil, token.Secret{}, err
-	}
-	if !given.IsZero() {
-		return service, token.NewSecret(given.Reveal()), nil
 	}
 	var want token.Request
 	if a.dialect() == "oauth2" {
@@ -73,6 +77,16 @@ func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Sec
 	}
 	set, err := a.obtain(ctx, service, grant, user, want)
 	return service, set.AccessToken, err
+}
+
+// typedCredentials reports whether this command line says who is to log in.
+func (a *app) typedCredentials() bool {
+	for _, name := range []string{"username", "password", "password_file", "password_command", "grant"} {
+		if _, typed := a.set[name]; typed {
+			return true
+		}
+	}
+	return a.flags.passwordStdin || a.flags.device || a.flags.web
 }
 
 // ownName is the user in the configuration, else the one that a token names.

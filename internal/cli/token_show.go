@@ -28,8 +28,10 @@ header, claims, verified, validity, or a single claim by its name.`,
   ats-auth token show -c sub "$TOKEN"`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenShow(c, args) },
 	}
-	a.keyFlags(c.Flags())
-	a.formatFlags(c.Flags())
+	a.later(c, func() {
+		a.keyFlags(c.Flags())
+		a.formatFlags(c.Flags())
+	})
 	return c
 }
 

@@ -44,14 +44,16 @@ genuine, 8 not valid now.`,
   ats-auth token verify --field token --fail-fast - < access.ndjson`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenVerify(c, args, flags) },
 	}
-	a.keyFlags(c.Flags())
-	a.formatFlags(c.Flags())
-	c.Flags().DurationVar(&flags.leeway, "leeway", 0, "how far clocks may differ, at most 5m")
-	c.Flags().BoolVar(&flags.anyAudience, "no-aud", false, "accept tokens made for any audience")
-	c.Flags().StringArrayVar(&flags.types, "typ", nil, "accept tokens of this `TYPE` only, at+jwt say; may be given again")
-	c.Flags().StringVar(&flags.at, "at", "", "judge as of this `TIME`: 2026-01-02T15:04:05Z, or seconds since 1970")
-	c.Flags().StringVar(&flags.member, "field", "", "with -, the lines are JSON objects that hold the token under this `NAME`")
-	c.Flags().BoolVar(&flags.failFast, "fail-fast", false, "with -, stop behind the first token that is not ok")
+	a.later(c, func() {
+		a.keyFlags(c.Flags())
+		a.formatFlags(c.Flags())
+		c.Flags().DurationVar(&flags.leeway, "leeway", 0, "how far clocks may differ, at most 5m")
+		c.Flags().BoolVar(&flags.anyAudience, "no-aud", false, "accept tokens made for any audience")
+		c.Flags().StringArrayVar(&flags.types, "typ", nil, "accept tokens of this `TYPE` only, at+jwt say; may be given again")
+		c.Flags().StringVar(&flags.at, "at", "", "judge as of this `TIME`: 2026-01-02T15:04:05Z, or seconds since 1970")
+		c.Flags().StringVar(&flags.member, "field", "", "with -, the lines are JSON objects that hold the token under this `NAME`")
+		c.Flags().BoolVar(&flags.failFast, "fail-fast", false, "with -, stop behind the first token that is not ok")
+	})
 	return c
 }
 

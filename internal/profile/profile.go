@@ -1,5 +1,5 @@
 // Package profile answers where every setting of a client comes from: a flag,
-// the environment, an ini file or a default, in that order. It owns the table
+// the environment, an ini file, a saved login or a default, in that order. It owns the table
 // of settings, the search for the ini file, the rules about who may own and
 // read it, and the files and commands a setting may name.
 //
@@ -46,6 +46,16 @@ type Config struct {
 	// such as those with a saved login, or the one that a login is to create.
 	Profiles []string
 
+	// Saved reads the config.yaml of that name: its settings by Setting.Name,
+	// without a token. They rank below the ini file, and what belongs to one
+	// service counts for that service only. Nil, like an answer of nil, means
+	// that nothing is saved.
+	Saved func(file string) map[string]string
+
+	// NoLocal leaves the current directory out of the search for the ini file,
+	// for a command that another program runs wherever it happens to be.
+	NoLocal bool
+
 	// systemFile replaces the machine's own ini file.
 	systemFile string
 }
@@ -59,6 +69,13 @@ type Profile struct {
 	// File is the ini file in use, spelled as it was given; a bare name for one
 	// found in the current directory; empty when there is none.
 	File string
+
+	// LoginFile is the config.yaml in use, which need not exist; empty when
+	// there is no directory for it.
+	LoginFile string
+
+	// StateDir is where tokens are cached; empty when there is no home.
+	StateDir string
 
 	values map[string][]Value
 }
@@ -82,7 +99,7 @@ func Load(config Config) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Profile{Name: r.profile, File: file.Name, values: values}, nil
+	return &Profile{Name: r.profile, File: file.Name, LoginFile: r.loginFile, StateDir: config.stateDir(), values: values}, nil
 }
 
 // Value returns the value in force of the named setting; the zero Value when
@@ -139,7 +156,7 @@ func (r *resolver) chooseProfile() error {
 	switch {
 	case !isProfileName(r.profile):
 		return &Error{Problem: chosen.Source() + ": " + profileNameRule}
-	case r.profile == DefaultName || slices.Contains(known, r.profile):
+	case r.profile == DefaultName || slices.Contains(known, r.profile) || r.hasLogin(r.profile):
 		return nil
 	}
 	return unknownProfile(r.profile, append(known, DefaultName))

@@ -20,19 +20,19 @@ const maxDuration = 24 * time.Hour
 // resolver looks a setting up in every place, strongest first.
 type resolver struct {
 	Config
-	file    document
-	profile string
-	dialect string
+	file      document
+	profile   string
+	dialect   string
+	loginFile string
+	saved     map[string]string
 }
 
 // resolve looks up the whole table, the dialect first, since it decides which
 // variables count.
 func (r *resolver) resolve() (map[string][]Value, error) {
-	dialect, err := r.winner("dialect")
-	if err != nil {
+	if err := r.openLogin(); err != nil {
 		return nil, err
 	}
-	r.dialect = dialect.Reveal()
 	values := make(map[string][]Value)
 	for _, s := range table() {
 		all := r.candidates(s)
@@ -76,6 +76,9 @@ func (r *resolver) candidates(s Setting) []Value {
 		if text, _ := r.file.Value(place.section, s.Key); text != "" {
 			add(r.locateInFile(s, text), place.origin, fmt.Sprintf("%s: [%s] %s", inifile.ShowName(r.file.Name), place.section, s.Key))
 		}
+	}
+	if text := r.saved[s.Name]; text != "" {
+		add(text, Saved, inifile.ShowName(r.loginFile))
 	}
 	if text, source := r.fallback(s); text != "" {
 		add(text, Default, source)

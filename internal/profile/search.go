@@ -78,10 +78,23 @@ func (p place) mustExist() error {
 	return nil
 }
 
+// Search returns the names of the ini files that Load looks for when none is
+// named, in order; the first that exists hides the others.
+func (c Config) Search() []string {
+	var names []string
+	for _, p := range c.places() {
+		names = append(names, p.path)
+	}
+	return names
+}
+
 // places lists where to search, in order.
 func (c Config) places() []place {
 	var all []place
 	for _, name := range []string{"ats-auth-client.ini", "auth-client.ini"} {
+		if c.NoLocal {
+			break
+		}
 		all = append(all, place{name: name, path: under(c.WorkDir, name), local: true})
 	}
 	if dir := c.configHome(); dir != "" {

@@ -68,6 +68,10 @@ func connection() []Setting {
 			Help: "named set of settings and saved login",
 		},
 		{
+			Name: "configfile", Flag: "configfile", Env: []string{"ATS_AUTH_CONFIGFILE"}, Kind: Path,
+			Help: "config.yaml with the saved login, instead of the profile's own",
+		},
+		{
 			Name: "url", Flag: "url", Env: []string{"ATS_AUTH_URL", "KSCTL_URL"}, Section: "session", Key: "server_url",
 			Help: "address of the server",
 		},
@@ -135,6 +139,16 @@ func identity() []Setting {
 		{
 			Name: "refresh_token", Flag: "refresh-token", Env: []string{"ATS_AUTH_REFRESH_TOKEN", "KSCTL_REFRESHTOKEN"}, Secret: true,
 			Help: "refresh token to trade for an access token, - for standard input; on a command line other users can see it",
+		},
+		{
+			Name: "credential_helper", Flag: "credential-helper", Env: []string{"ATS_AUTH_CREDENTIAL_HELPER"}, Section: "client", Key: "credential_helper",
+			Named: true,
+			Help:  "program that keeps the saved login's refresh token, in a keyring say; refused in an ini file found in the current directory",
+		},
+		{
+			Name: "credential_host", Flag: "credential-host", Aliases: []string{"host"}, Env: []string{"ATS_AUTH_CREDENTIAL_HOST"},
+			Section: "client", Key: "credential_host", Kind: List, Named: true,
+			Help: "host that git and docker may be given the token for, beside the login's own; refused in an ini file found in the current directory",
 		},
 	}
 }

@@ -14,6 +14,7 @@ type Origin int
 const (
 	Unset       Origin = iota // no value at all
 	Default                   // the table's default, or what the program's name implies
+	Saved                     // config.yaml, which a login wrote
 	File                      // [session] or [client] of the ini file
 	FileProfile               // [profile NAME] of the ini file
 	Environment               // a variable
