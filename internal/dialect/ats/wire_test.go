@@ -325,6 +325,12 @@ func TestWhatHasGrownIsAnsweredByteForByte(t *testing.T) {
 			"a check", "POST /user/check HTTP/1.1" + python + "\nContent-Length: 0\nAuthorization: Bearer " + jwt, 200,
 			"{\n    \"exp\": 1446568093.414818,\n    \"iat\": 1446564493.414818,\n    \"iss\": \"ats.auth\",\n    \"sub\": \"marco\"\n}",
 		},
+		{
+			"the logins", "POST /user/tokens HTTP/1.1" + python + "\nAuthorization: Bearer " + jwt, 200,
+			"{\n    \"logins\": [\n        {\n            \"id\": \"one\",\n            \"name\": \"Password login\",\n            \"dialect\": \"ats\",\n" +
+				"            \"created_at\": 1446564493,\n            \"current\": true\n        }\n    ],\n    \"more\": true\n}",
+		},
+		{"the logins of a revoked token", "POST /user/tokens HTTP/1.1" + python + "\nAuthorization: Bearer revoked", 401, fmt.Sprintf(unauthorized, "token revoked")},
 		{"a check of a revoked token", "POST /user/check HTTP/1.1" + python + "\nAuthorization: Bearer revoked", 401, fmt.Sprintf(unauthorized, "token revoked")},
 		{"a check of an expired token", "POST /user/check HTTP/1.1" + python + "\nAuthorization: bearer\texpired", 401, fmt.Sprintf(unauthorized, "token expired")},
 		{"a check of a forged token", "POST /user/check HTTP/1.1" + python + "\nAuthorization: BEARER   forged ", 401, fmt.Sprintf(unauthorized, "signature verification failed")},

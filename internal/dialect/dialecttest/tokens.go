@@ -2,9 +2,12 @@ package dialecttest
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -12,7 +15,32 @@ func refreshChecks() []check {
 	return []check{
 		{"a refresh token arrives, the new set comes back whole", refreshArrives},
 		{"what is wished for arrives, or is unsupported", renewalWishesArrive},
+		{"the logins come back whole", listArrives},
 	}
+}
+
+// listArrives is for a dialect whose client is a dialect.Lister.
+func listArrives(t *testing.T, w *world) {
+	lister, ok := w.client.(dialect.Lister)
+	if !ok {
+		return
+	}
+	at := time.Unix(1446564493, 0)
+	w.authority.logins = []token.Login{
+		{ID: "one", Client: "app", Name: "The \"App\"", Door: "oauth2", Scope: "read write", CreatedAt: at, LastUsedAt: at.Add(time.Hour), ExpiresAt: at.Add(24 * time.Hour), Current: true},
+		{ID: "two", CreatedAt: at},
+	}
+	got, err := lister.List(t.Context(), token.NewSecret(secrets[1]))
+	w.authority.wantAsked(t, "List", secrets[1])
+	if err != nil || !slices.EqualFunc(got, w.authority.logins, sameLogin) {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func sameLogin(a, b token.Login) bool {
+	times := a.CreatedAt.Equal(b.CreatedAt) && a.LastUsedAt.Equal(b.LastUsedAt) && a.ExpiresAt.Equal(b.ExpiresAt)
+	a.CreatedAt, a.LastUsedAt, a.ExpiresAt = b.CreatedAt, b.LastUsedAt, b.ExpiresAt
+	return times && reflect.DeepEqual(a, b)
 }
 
 func refreshArrives(t *testing.T, w *world) {
