@@ -22,7 +22,7 @@ var mayImport = map[string][]string{
 	"cmd/ats-auth-server":               {"internal/daemon", "internal/terminal"},
 	"pkg/token":                         {},
 	"pkg/verifier":                      {"pkg/token"},
-	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/signing"},
+	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/ciphertrust", "internal/dialect/oauth2"},
 	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door"},
 	"pkg/store":                         {},
 	"pkg/store/storetest":               {"pkg/store", "pkg/store/memory"},

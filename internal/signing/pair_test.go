@@ -310,7 +310,7 @@ func privateBytes(t testing.TB, key crypto.Signer) [][]byte {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return [][]byte{d, []byte(k.D.String())}
+		return [][]byte{d, []byte(new(big.Int).SetBytes(d).String())}
 	case *rsa.PrivateKey:
 		return [][]byte{k.D.Bytes(), k.Primes[0].Bytes(), []byte(k.Primes[0].String()), []byte(k.Primes[1].String())}
 	}

@@ -27,7 +27,6 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
-	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -232,13 +231,6 @@ func (c *Client) List(ctx context.Context, bearer token.Secret) ([]token.Login, 
 	}
 	return nil, token.Refuse(token.ErrUnsupported, "this dialect cannot list logins")
 }
-
-// ParseKey reads a private key for Config.ClientKey or Config.ProofKey: PEM of
-// PKCS #1, PKCS #8 or SEC 1, or a private JWK. The error never quotes it.
-func ParseKey(text []byte) (crypto.Signer, error) { return signing.ParsePrivate(text) }
-
-// NewKey makes a random private key on P-256, for Config.ProofKey say.
-func NewKey() (crypto.Signer, error) { return signing.Generate("ES256") }
 
 // Refresh trades a refresh token for a new set. Where the service rotates, the
 // old refresh token is void afterwards: keep the new one first.

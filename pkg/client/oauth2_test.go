@@ -14,6 +14,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
+	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -103,7 +104,7 @@ func TestTheEndpointsOfARedirectingServiceSeeNoSecret(t *testing.T) {
 // to all, and returns what was traced.
 func tracedOAuth2(t *testing.T, open bool, method string, serve http.HandlerFunc) string {
 	t.Helper()
-	key, err := NewKey()
+	key, err := signing.Generate("ES256")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,7 +24,7 @@ func proven(t *testing.T, s sent) map[string]any {
 	if len(proofs) != 1 {
 		t.Fatalf("%s: %d proofs", s.path, len(proofs))
 	}
-	jws, err := jose.ParseSigned(proofs[0], []jose.SignatureAlgorithm{jose.ES256, jose.PS256})
+	jws, err := jose.ParseSignedCompact(proofs[0], []jose.SignatureAlgorithm{jose.ES256, jose.PS256})
 	if err != nil {
 		t.Fatal(err)
 	}

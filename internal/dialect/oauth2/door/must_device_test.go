@@ -144,8 +144,8 @@ func TestMustRFC8628Person(t *testing.T) {
 			}
 			w.refused(400, "authorization_pending", polling(started), w.as(tv))
 		}},
-		{"RFC 8628 section 5.1: who guesses user codes is slowed down", func(t *testing.T, w *world) {
-			w = newWorld(t, func(s *settings) { s.throttle.Attempts = 5 })
+		{"RFC 8628 section 5.1: who guesses user codes is slowed down", func(t *testing.T, _ *world) {
+			w := newWorld(t, func(s *settings) { s.throttle.Attempts = 5 })
 			b := w.person().login("marco")
 			status := map[int]int{}
 			for range 12 {
