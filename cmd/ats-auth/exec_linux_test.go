@@ -259,6 +259,8 @@ func TestExecIsAJobLikeAnyOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = bash.Process.Kill(); _ = bash.Wait(); master.Close(); slave.Close() })
+	late := time.AfterFunc(40*time.Second, func() { _ = bash.Process.Kill(); slave.Close() }) // ends a read that waits
+	t.Cleanup(func() { late.Stop() })
 	typed := func(text string) {
 		t.Helper()
 		if _, err := master.WriteString(text); err != nil {
@@ -289,5 +291,7 @@ func TestExecIsAJobLikeAnyOther(t *testing.T) {
 	// The child has the terminal itself.
 	typed(`ats-auth exec -- sh -c 'test -t 0 && test -t 1 && test -t 2 && echo ter""minal'` + "\n")
 	expect(t, master, "terminal\r\n")
+	typed(`echo "en""d:$?:"` + "\n")
+	expect(t, master, "end:0:")
 	nothingLeft(t, env)
 }

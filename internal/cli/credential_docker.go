@@ -30,7 +30,7 @@ stand on stdout too, where docker looks for them.`,
 		ValidArgs: []string{"get", "store", "erase", "list"},
 		RunE:      func(c *cobra.Command, args []string) error { return a.runCredentialDocker(c.Context(), args[0]) },
 	}
-	a.settingFlags(c.Flags(), "credential_host")
+	a.later(c, func() { a.settingFlags(c.Flags(), "credential_host") })
 	return c
 }
 

@@ -30,7 +30,7 @@ as git wants it.`,
 		ValidArgs: []string{"get", "store", "erase"},
 		RunE:      func(c *cobra.Command, args []string) error { return a.runCredentialGit(c.Context(), args[0]) },
 	}
-	a.settingFlags(c.Flags(), "credential_host")
+	a.later(c, func() { a.settingFlags(c.Flags(), "credential_host") })
 	return c
 }
 

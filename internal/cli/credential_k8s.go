@@ -39,8 +39,10 @@ say provideClusterInfo: true.`,
 			return a.runCredentialK8s(c.Context(), minTTL)
 		},
 	}
-	c.Flags().DurationVar(&minTTL, "min-ttl", 0, "give a token that lives that long at least, 5m say")
-	a.settingFlags(c.Flags(), "credential_host")
+	a.later(c, func() {
+		c.Flags().DurationVar(&minTTL, "min-ttl", 0, "give a token that lives that long at least, 5m say")
+		a.settingFlags(c.Flags(), "credential_host")
+	})
 	return c
 }
 

@@ -55,9 +55,11 @@ before what the network says, and that before a token.`,
   ats-auth doctor -f json | jq '.checks[] | select(.status != "ok")'`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runDoctor(c.Context(), offline) },
 	}
-	c.Flags().BoolVar(&offline, "offline", false, "look at this machine only")
-	c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints one object")
-	a.applicationFlags(c)
+	a.later(c, func() {
+		c.Flags().BoolVar(&offline, "offline", false, "look at this machine only")
+		c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints one object")
+		a.applicationFlags(c)
+	})
 	return c
 }
 

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -65,8 +64,8 @@ func (d *doctor) variables() {
 		known = append(known, s.Env...)
 	}
 	for _, pair := range d.Environ {
-		name, _, _ := strings.Cut(pair, "=")
-		if strings.HasPrefix(name, "ATS_AUTH_") && !strings.HasPrefix(name, "ATS_AUTH_SERVER_") && !slices.Contains(known, name) {
+		name, value, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "ATS_AUTH_") && value != "" && !strings.HasPrefix(name, "ATS_AUTH_SERVER_") && !slices.Contains(known, name) {
 			d.warnOf("environment", "", "%s is no setting%s", name, inifile.DidYouMean(name, known))
 		}
 	}
@@ -119,11 +118,7 @@ func (d *doctor) rivals(names []string) {
 func showSetting(s profile.Setting, v profile.Value) string {
 	switch s.Name {
 	case "url", "issuer", "jwks_url":
-		u, err := url.Parse(v.Reveal())
-		if err != nil || u.User != nil || strings.ContainsAny(v.Reveal(), "@?#") {
-			return ""
-		}
-		return v.Reveal()
+		return shownAddress(v.Reveal())
 	case "password_command", "credential_helper":
 		return ""
 	}
@@ -131,6 +126,14 @@ func showSetting(s profile.Setting, v profile.Value) string {
 		return ""
 	}
 	return v.Reveal()
+}
+
+// shownAddress is a URL for a person, unless a password may stand in it.
+func shownAddress(text string) string {
+	if strings.ContainsAny(text, "@?#") {
+		return "(an address that may hold a password)"
+	}
+	return safe(text)
 }
 
 // files judges the files that settings name.

@@ -70,9 +70,16 @@ func collectFlags(c *cobra.Command, into map[string]bool) {
 func environmentTopic(root *cobra.Command) string {
 	var b strings.Builder
 	b.WriteString(`A setting comes from a flag, else from the environment, else from the ini file,
-else it has a default. The ini file is --config, else ATS_AUTH_CONFIG, else the
+else from the saved login, else it has a default. The ini file is --config, else ATS_AUTH_CONFIG, else the
 first there is of ./ats-auth-client.ini, ./auth-client.ini,
 $XDG_CONFIG_HOME/ats-auth/client.ini and /etc/ats-auth/client.ini.
+
+The saved login is config.yaml in $XDG_CONFIG_HOME/ats-auth, in profiles/NAME there
+for another profile, ~/.ksctl/config.yaml for the default profile of the
+ciphertrust dialect, or --configfile. What stands in it counts for the server that
+it names, and for no other. Access tokens are cached in $XDG_STATE_HOME/ats-auth.
+
+Variables that begin with KSCTL_ count in the ciphertrust dialect only.
 
 OS_USERNAME and OS_PASSWORD of an OpenStack RC file are read. OS_AUTH_URL and
 OS_CACERT are not: they are Keystone's, and a password must not go there by
@@ -82,7 +89,8 @@ The password comes from --password-stdin, --password-file, --password,
 OS_PASSWORD, password_command, or the terminal, in that order.
 
 In an ini file found in the current directory password_command,
-client_secret_file, client_key and dpop_key are refused, whatever server it names:
+client_secret_file, client_key, dpop_key, credential_helper and credential_host
+are refused, whatever server it names:
 the file may have come with somebody else's repository, which must not choose
 what is run or which secret is proven to whom.
 
@@ -158,6 +166,11 @@ BROWSER names another browser than the system's.
 The application proves itself by --client-secret-file, ATS_AUTH_CLIENT_SECRET or
 --client-key. --dpop-key binds tokens to a key (RFC 9449): whoever takes the token
 alone cannot use it. --resource asks for a token for one service (RFC 8707).
+
+ciphertrust has access tokens of 300 seconds, and refresh tokens that have an end
+and may be renewed. It is the dialect of a config.yaml that ksctl wrote, and of this
+program when it is called as ksctl. --rt-life, --rt-unused-life and --labels are
+its own, and so are token delete, token get --id and property.
 
 An access token is its server's business. One that is no JWT is printed as it is
 and called opaque; claims are verified by jwks_url or jwt_secret if configured,

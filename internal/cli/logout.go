@@ -77,7 +77,7 @@ func (a *app) noLoginToken() error {
 	if a.dialect() == "ciphertrust" {
 		file = "ksctl configuration file"
 	}
-	return &configError{problem: "login token and client id must exist in " + file, bare: true, hint: a.loginHint()}
+	return &configError{problem: "login token and client id must exist in " + file, bare: true}
 }
 
 // endLogin revokes what a login holds. keep is why it must be kept, as it is

@@ -4,14 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/internal/session"
-	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -40,12 +38,12 @@ func (a *app) readSaved(file string) map[string]string {
 // patience is how much longer than one exchange a lock is waited for.
 const patience = 5 * time.Second
 
-func (a *app) sessionFile(name string) *session.File {
+func (a *app) sessionFile(name string) loginFile {
 	wait := patience
 	if a.profile != nil {
 		wait += a.profile.Value("timeout").Duration()
 	}
-	return session.Open(session.Config{File: name, Check: inifile.CheckSecretFile, Wait: wait, Now: a.Now})
+	return loginFile{session.Open(session.Config{File: name, Check: inifile.CheckSecretFile, Wait: wait, Now: a.Now}), a}
 }
 
 // savedLogin is the login of the profile in use. There must be one, and it must
@@ -86,7 +84,7 @@ func (a *app) bound(login session.Login) error {
 	}
 	if !profile.SameAddress(inUse.Reveal(), home) {
 		return &configError{
-			problem: fmt.Sprintf("the login in %s is for %s, and goes nowhere else: %s says %s", a.loginFile(), safe(home), inUse.Source(), safe(inUse.Reveal())),
+			problem: fmt.Sprintf("the login in %s is for %s, and goes nowhere else: %s says %s", a.loginFile(), safe(home), inUse.Source(), shownAddress(inUse.Reveal())),
 			hint:    "ats-auth login --profile NAME keeps one login more",
 		}
 	}
@@ -242,75 +240,6 @@ func (a *app) withExpiry(set token.Set) token.Set {
 		set.ExpiresIn = max(0, int64(set.ExpiresAt.Sub(a.Now()).Seconds()))
 	}
 	return set
-}
-
-// tokenCache is where access tokens are kept; nil where there is no home.
-func (a *app) tokenCache() *session.Cache {
-	if a.profile.StateDir == "" {
-		return nil
-	}
-	return session.OpenCache(session.CacheConfig{Dir: filepath.Join(a.profile.StateDir, "tokens"), Check: inifile.CheckSecretFile, Now: a.Now})
-}
-
-// cacheKey is what a login's token is kept under; false where the key that it is
-// bound to cannot be read.
-func (a *app) cacheKey(login session.Login) (session.Key, bool) {
-	key := session.Key{Profile: a.profile.Name, Login: login}
-	if name := a.profile.Value("dpop_key").Reveal(); name != "" {
-		proof, err := readKey(name)
-		if err != nil {
-			return key, false
-		}
-		if key.ProofKey, err = signing.Thumbprint(proof.Public()); err != nil {
-			return key, false
-		}
-	}
-	return key, true
-}
-
-// cached is the token of a login that lives for minTTL at least, if there is one.
-func (a *app) cached(login session.Login, minTTL time.Duration) (token.Set, bool) {
-	set, issued, ok := a.peek(login)
-	return set, ok && a.livesLong(set, issued, minTTL)
-}
-
-// peek is the token in the cache, good or not, and when it was issued.
-func (a *app) peek(login session.Login) (token.Set, time.Time, bool) {
-	key, ok := a.cacheKey(login)
-	store := a.tokenCache()
-	if !ok || store == nil {
-		return token.Set{}, time.Time{}, false
-	}
-	t, ok := store.Get(key)
-	set := token.Set{AccessToken: t.AccessToken, TokenType: t.Type, Scope: t.Scope, ExpiresAt: t.ExpiresAt}
-	if !t.ExpiresAt.IsZero() {
-		set.ExpiresIn = max(0, int64(t.ExpiresAt.Sub(a.Now()).Seconds()))
-	}
-	return set, t.IssuedAt, ok
-}
-
-// cache keeps a token. That it cannot is no reason not to give it out.
-func (a *app) cache(login session.Login, set token.Set) {
-	key, ok := a.cacheKey(login)
-	store := a.tokenCache()
-	if !ok || store == nil {
-		return
-	}
-	err := store.Put(key, session.Token{
-		AccessToken: set.AccessToken, Type: set.TokenType, Scope: set.Scope, ExpiresAt: set.ExpiresAt, IssuedAt: a.Now(),
-	})
-	if err != nil {
-		a.warn("the token is not kept for the next call: %v", err)
-	}
-}
-
-// forget drops the token of a login from the cache.
-func (a *app) forget(login session.Login) {
-	if key, ok := a.cacheKey(login); ok && a.tokenCache() != nil {
-		if err := a.tokenCache().Remove(key); err != nil {
-			a.warn("%v", err)
-		}
-	}
 }
 
 // clientOf makes the client of the service that a login is for, whatever else is

@@ -31,6 +31,7 @@ func (a *app) load() error {
 		return err
 	}
 	a.profile = p
+	a.readSecret()
 	if p.Value("verbose").Bool() && a.flags.verbose == 0 {
 		a.flags.verbose = 1
 	}

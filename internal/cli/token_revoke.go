@@ -86,7 +86,9 @@ func (a *app) withGivenRefresh(args []string) ([]string, error) {
 		}
 		return nil, command.Usage("--refresh-token and arguments exclude each other")
 	case len(args) == 0:
-		return nil, command.Usage("an argument is missing; usage: ats-auth token revoke TOKEN... | -")
+		return nil, &command.UsageError{
+			Problem: "an argument is missing; usage: ats-auth token revoke TOKEN... | -", Hint: "ats-auth help token revoke",
+		}
 	}
 	return args, nil
 }
