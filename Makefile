@@ -18,11 +18,16 @@ run: build ## start a server for keeps, and say what to do next
 
 build: $(BIN)/ats-auth $(BIN)/ats-auth-server ## build both programs into bin/
 
+# The client asks one thing at a time: HTTP/1.1 does, and is 360 KB smaller.
+CLIENT_TAGS := nethttpomithttp2
+$(BIN)/ats-auth: TAGS := $(CLIENT_TAGS)
+
 $(BIN)/%: $(SOURCES)
-	@CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
+	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
 
 install: ## install both programs into GOBIN
-	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/ats-auth ./cmd/ats-auth-server
+	CGO_ENABLED=0 go install -trimpath -tags '$(CLIENT_TAGS)' -ldflags '$(LDFLAGS)' ./cmd/ats-auth
+	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/ats-auth-server
 
 test: ## run all tests
 	go test $(TESTFLAGS) ./...
