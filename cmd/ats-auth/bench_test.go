@@ -20,7 +20,8 @@ func BenchmarkStartUp(b *testing.B) {
 	}
 	hello, client := filepath.Join(dir, "hello"), filepath.Join(dir, "ats-auth")
 	for out, what := range map[string]string{hello: source, client: "."} {
-		build := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", out, what)
+		// As the Makefile builds the client.
+		build := exec.Command("go", "build", "-trimpath", "-tags", "nethttpomithttp2", "-ldflags", "-s -w", "-o", out, what)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if text, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("%v\n%s", err, text)
