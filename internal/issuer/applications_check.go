@@ -95,11 +95,15 @@ func checkAuthMethod(a *store.Application) error {
 		return fmt.Errorf("auth method %q is not one of %s", a.AuthMethod, strings.Join(known, ", "))
 	case a.AuthMethod == authNone && a.Introspect:
 		return errors.New("introspect: a public application cannot prove who it is, so it may not introspect")
+	case a.AuthMethod == authNone && a.SkipConsent && slices.ContainsFunc(a.RedirectURIs, isNotHTTPS):
+		return errors.New("skip consent: whoever listens at the redirect URI of a public application can pose as it, so a person must be asked (RFC 8252 section 8.6)")
 	case a.AuthMethod == authNone && a.PKCEOptional:
 		return errors.New("pkce: a public application has nothing else that binds a code to it (RFC 9700 section 2.1.1)")
 	}
 	return nil
 }
+
+func isNotHTTPS(uri string) bool { return !strings.HasPrefix(uri, "https://") }
 
 func checkGrants(a *store.Application) error {
 	known := []string{

@@ -52,8 +52,15 @@ type grant struct {
 	at, end    int64           // issue and expiry
 	thumbprint string          // of the key that the token is bound to (RFC 9449 section 6.1)
 	actor      json.RawMessage // act (RFC 8693 section 4.1)
-	origin     string          // jti of the token that was exchanged for it
+	origin     []origin        // the tokens that were exchanged for it, the nearest first
 	user       store.User      // whose it is, where the format knows users
+}
+
+// origin is a token that was exchanged for another: what voids it voids that one.
+type origin struct {
+	JTI    string `json:"jti"`
+	Issuer string `json:"iss,omitempty"` // where it is another door's
+	Client string `json:"client_id,omitempty"`
 }
 
 func atsClaims(d *Door, g grant) []byte {
@@ -81,8 +88,8 @@ func accessClaims(d *Door, g grant) []byte {
 	if len(g.actor) > 0 {
 		b = append(append(b, `,"act":`...), g.actor...)
 	}
-	if g.origin != "" {
-		b = appendString(append(b, `,"origin_jti":`...), g.origin)
+	if len(g.origin) > 0 {
+		b = appendJSON(append(b, `,"origin":`...), g.origin)
 	}
 	return b
 }

@@ -42,11 +42,18 @@ func (i *Issuer) parseHandle(prefix string, t token.Secret) (id store.ID, ok boo
 
 // FormToken is what a form must carry so that it is known to come from a page of
 // ours: it belongs to a cookie that no other site can read.
-func (i *Issuer) FormToken(cookie string) string {
+func (i *Issuer) FormToken(cookie string) string { return i.mark("form:", cookie) }
+
+// NonceMark is what makes a nonce known for one of ours.
+func (i *Issuer) NonceMark(stamp string) string { return i.mark("nonce:", stamp) }
+
+// mark is a MAC of a value for one purpose; no purpose is the beginning of
+// another.
+func (i *Issuer) mark(purpose, value string) string {
 	var sum []byte
 	i.handleMAC.with(func(mac hash.Hash) {
 		mac.Reset()
-		mac.Write([]byte("form:" + cookie))
+		mac.Write([]byte(purpose + value))
 		sum = mac.Sum(nil)
 	})
 	return base64.RawURLEncoding.EncodeToString(sum)

@@ -1,7 +1,9 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -18,6 +20,7 @@ type Live struct {
 	User   string   // the subject by its name: a user's, or an application's ID
 	Client string   // client_id; empty: no application's
 	Expiry int64    // exp in microseconds
+	origin []origin // the tokens that were exchanged for it
 }
 
 // Thumbprint is of the key that the token is bound to (RFC 9449 section 6.1);
@@ -33,7 +36,7 @@ func (l *Live) Thumbprint() string {
 }
 
 // IsExchanged tells that the token was given for another one.
-func (l *Live) IsExchanged() bool { return l.Has("origin_jti") }
+func (l *Live) IsExchanged() bool { return len(l.origin) > 0 }
 
 // Inspect returns the claims of a token that is honoured at this moment,
 // whatever door of the tenant it came in by.
@@ -102,19 +105,36 @@ func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
 	if live.Expiry, _, err = claims.NumericDate("exp"); err != nil {
 		return nil, err
 	}
-	if d.issuer.revocations.Revoked(live.query()) {
-		return nil, token.ErrRevoked
+	if raw, exchanged := claims.Raw("origin"); exchanged {
+		if err := json.Unmarshal(raw, &live.origin); err != nil {
+			return nil, token.Refuse(token.ErrMalformed, "malformed token: origin cannot be read")
+		}
+	}
+	for _, q := range live.queries() {
+		if d.issuer.revocations.Revoked(q) {
+			return nil, token.ErrRevoked
+		}
 	}
 	return live, nil
 }
 
-func (l *Live) query() verifier.Query {
+// queries ask about the token, and about each that was exchanged for it: by its
+// identity and by its application. Its login and its user are the same.
+func (l *Live) queries() []verifier.Query {
+	list := append(make([]verifier.Query, 0, 1+len(l.origin)), l.query(l.JTI, l.Issuer(), l.Client))
+	for _, o := range l.origin {
+		list = append(list, l.query(o.JTI, cmp.Or(o.Issuer, l.Issuer()), o.Client))
+	}
+	return list
+}
+
+func (l *Live) query(jti, issuer, client string) verifier.Query {
 	q := verifier.Query{
-		Identity: token.IdentityOf(l.Issuer(), l.JTI), Session: l.ID.Session,
+		Identity: token.IdentityOf(issuer, jti), Session: l.ID.Session,
 		Tenant: l.Door.Tenant, Subject: store.SubjectKey(l.Door.Tenant, l.User), IssuedAt: l.ID.IssuedAt,
 	}
-	if l.Client != "" {
-		q.Client = store.SubjectKey(l.Door.Tenant, l.Client)
+	if client != "" {
+		q.Client = store.SubjectKey(l.Door.Tenant, client)
 	}
 	return q
 }

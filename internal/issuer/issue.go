@@ -87,10 +87,19 @@ func (d *Door) newGrant(at int64, o Order) grant {
 		g.ID = newSessionID()
 	}
 	if o.Origin != nil {
-		g.ID, g.origin = o.Origin.ID.Session, o.Origin.JTI
+		g.ID, g.origin = o.Origin.ID.Session, d.originOf(o.Origin)
 		g.ExpiresAt = o.Origin.Expiry
 	}
 	return g
+}
+
+// originOf is a token that is exchanged, and those that were exchanged for it.
+func (d *Door) originOf(live *Live) []origin {
+	nearest := origin{JTI: live.JTI, Client: live.Client}
+	if live.Door != d {
+		nearest.Issuer = live.Issuer()
+	}
+	return append([]origin{nearest}, live.origin...)
 }
 
 // issue signs the access token of a grant, and what goes with it.
@@ -100,7 +109,7 @@ func (d *Door) issue(g grant, nonce string) (token.Set, error) {
 		return token.Set{}, err
 	}
 	g.end = g.at + min(g.AccessTTL, d.AccessTTL)*1_000_000
-	if last := d.endOf(g.Session); last != 0 && (g.Accessor != "" || g.origin != "") {
+	if last := d.endOf(g.Session); last != 0 && (g.Accessor != "" || len(g.origin) > 0) {
 		g.end = min(g.end, last)
 	}
 	raw, err := keys.ring.Sign(d.Format.header, d.issuer.seal(d.Format.claims(d, g), d.Format.id, g.ID, g.at))
@@ -118,7 +127,7 @@ func (d *Door) issue(g grant, nonce string) (token.Set, error) {
 	if g.Accessor != "" {
 		set.RefreshToken = d.Format.refresh.write(d.issuer, g.ID, g.Counter)
 	}
-	if g.AuthAt != 0 && g.Client != "" && g.origin == "" && slices.Contains(strings.Fields(g.Scope), ScopeOpenID) {
+	if g.AuthAt != 0 && g.Client != "" && len(g.origin) == 0 && slices.Contains(strings.Fields(g.Scope), ScopeOpenID) {
 		set.IDToken, err = d.idToken(keys, g, nonce, raw)
 	}
 	return set, err

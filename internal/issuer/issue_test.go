@@ -104,7 +104,7 @@ func TestAnAccessTokenHasTheClaimsOfRFC9068AndNoOthers(t *testing.T) {
 		},
 		"exchanged": {
 			issuer.Order{Subject: "marco", Client: "other", Origin: origin, Actor: json.RawMessage(`{"sub":"other"}`)},
-			members{"sub": "marco", "client_id": "other", "aud": standardIssuer, "act": members{"sub": "other"}, "origin_jti": origin.Claims.ID()},
+			members{"sub": "marco", "client_id": "other", "aud": standardIssuer, "act": members{"sub": "other"}, "origin": []any{members{"jti": origin.Claims.ID(), "client_id": "billing"}}},
 		},
 		"with what JSON would trip over": {
 			issuer.Order{Subject: "mar\"co\\\u2028</script>", Client: "billing"},

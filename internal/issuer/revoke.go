@@ -14,7 +14,7 @@ import (
 // refresh token is void with it. For any other token it returns why that one is
 // not honoured, and changes nothing.
 func (d *Door) Revoke(ctx context.Context, raw string) error {
-	live, err := d.Live(ctx, raw)
+	live, err := d.plain(ctx, raw)
 	if err != nil {
 		return err
 	}
@@ -88,10 +88,16 @@ const underWay = 3_600_000_000
 const ScopeAccount = "account"
 
 // Rules tells whether the bearer of a token may see and end logins: at a login of
-// the user's own, or where the application was granted ScopeAccount.
+// the user's own, or where the application was granted ScopeAccount, by a token
+// that is for this service (RFC 9068 section 4): others were sent it to read.
 func (l *Live) Rules() error {
-	scope, _ := l.String("scope")
-	if l.Client != "" && !slices.Contains(strings.Fields(scope), ScopeAccount) {
+	if l.Client == "" {
+		return nil
+	}
+	if audience, _ := l.Strings("aud"); !slices.Contains(audience, l.Door.Issuer) {
+		return token.Refuse(token.ErrDenied, "the token is for another resource")
+	}
+	if scope, _ := l.String("scope"); !slices.Contains(strings.Fields(scope), ScopeAccount) {
 		return token.Refuse(token.ErrDenied, "the token lacks the scope %q", ScopeAccount)
 	}
 	return nil

@@ -19,8 +19,8 @@ const (
 	// DeviceTTL is how long a device code can be decided about and traded (RFC 8628
 	// section 3.2).
 	DeviceTTL = 600
-	// ticketKeep is how much longer a ticket is remembered, so that a second use
-	// is known for one.
+	// ticketKeep is how much longer a ticket that was allowed is remembered, so that
+	// a second use is known for one.
 	ticketKeep = 86400
 )
 
@@ -49,7 +49,10 @@ func (d *Door) newTicket(ctx context.Context, t store.Ticket, ttl int64) (store.
 	at := d.issuer.clock.tick()
 	t.ID, t.Session, t.Tenant = newSessionID(), newSessionID(), d.Tenant
 	t.CreatedAt, t.ExpiresAt = at, at+ttl*1_000_000
-	t.KeepUntil = t.ExpiresAt + ticketKeep*1_000_000
+	t.KeepUntil = t.ExpiresAt
+	if t.State == store.TicketApproved { // else there is nothing to use twice, and anybody can have one made
+		t.KeepUntil += ticketKeep * 1_000_000
+	}
 	return t, d.issuer.apply(ctx, store.CreateTicket{Ticket: t})
 }
 
@@ -133,12 +136,12 @@ func (d *Door) DeviceByUserCode(ctx context.Context, typed string) (store.Ticket
 // Decide allows or denies the login of a device, in the name of a user:
 // ErrUnknown when somebody has decided already, or it is too late.
 func (d *Door) Decide(ctx context.Context, t store.Ticket, approve bool, subject, scope string, authAt int64) error {
-	state := store.TicketDenied
+	state, keep := store.TicketDenied, t.ExpiresAt
 	if approve {
-		state = store.TicketApproved
+		state, keep = store.TicketApproved, t.ExpiresAt+ticketKeep*1_000_000
 	}
 	err := d.issuer.apply(ctx, store.DecideTicket{
-		ID: t.ID, State: state, Subject: subject, Scope: scope, AuthAt: authAt, At: d.issuer.clock.tick(),
+		ID: t.ID, State: state, Subject: subject, Scope: scope, AuthAt: authAt, KeepUntil: keep, At: d.issuer.clock.tick(),
 	})
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 		return errUnknownCode()
@@ -199,7 +202,8 @@ func (d *Door) usedTwice(ctx context.Context, t store.Ticket) error {
 // Once remembers a value until an instant: ErrReplayed when it is remembered
 // already.
 func (i *Issuer) Once(ctx context.Context, value string, until int64) error {
-	err := i.apply(ctx, store.Once{Value: value, Until: until})
+	// Another process, whose clock is ahead, may purge it by that.
+	err := i.apply(ctx, store.Once{Value: value, Until: until + maxAhead})
 	if errors.Is(err, store.ErrExists) {
 		return ErrReplayed
 	}

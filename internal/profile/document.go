@@ -17,7 +17,8 @@ type Error = inifile.Error
 // document is the client's ini file. The zero document is no file.
 type document struct {
 	inifile.File
-	dir string // that relative names in it start from
+	dir   string // that relative names in it start from
+	local bool   // found in the current directory
 }
 
 func parseDocument(name string, data []byte) (document, error) {

@@ -73,7 +73,7 @@ func (r *resolver) candidates(s Setting) []Value {
 		section string
 		origin  Origin
 	}{{profilePrefix + r.profile, FileProfile}, {s.Section, File}} {
-		if text, _ := r.file.Value(place.section, s.Key); text != "" {
+		if text, _ := r.file.Value(place.section, s.Key); text != "" && !r.distrusts(s) {
 			add(r.locateInFile(s, text), place.origin, fmt.Sprintf("%s: [%s] %s", inifile.ShowName(r.file.Name), place.section, s.Key))
 		}
 	}
@@ -84,6 +84,12 @@ func (r *resolver) candidates(s Setting) []Value {
 		add(text, Default, source)
 	}
 	return all
+}
+
+// distrusts tells that the ini file has no say in a setting: it may have come with
+// somebody else's repository, and a login's token would go to whom it trusts.
+func (r *resolver) distrusts(s Setting) bool {
+	return s.Trust && r.file.local && (r.saved["url"] != "" || r.saved["issuer"] != "")
 }
 
 // variable reads the environment; KSCTL_ names only in their dialect.

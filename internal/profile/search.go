@@ -132,7 +132,7 @@ func (p place) document() (document, error) {
 	if err != nil {
 		return document{}, err
 	}
-	d.dir = filepath.Dir(p.path)
+	d.dir, d.local = filepath.Dir(p.path), p.local
 	if d.holdsSecret() && info.Mode().IsRegular() {
 		if err := inifile.CheckReadable(p.name, info); err != nil {
 			return document{}, err

@@ -42,6 +42,9 @@ type Setting struct {
 	// Named settings are refused in an ini file found in the current directory:
 	// what they name would be run, or proven to a server that the file may name too.
 	Named bool
+	// Trust settings decide whom a connection trusts. Where a login is saved for the
+	// service, an ini file found in the current directory has no say in them.
+	Trust bool
 	// Kind says how the text is read.
 	Kind Kind
 	// Help is one line for a person.
@@ -85,7 +88,8 @@ func connection() []Setting {
 		},
 		{
 			Name: "cacert", Flag: "cacert", Env: []string{"ATS_AUTH_CACERT"}, Section: "client", Key: "cacert", Kind: Path,
-			Help: "PEM file of the authorities to trust instead of the system's",
+			Trust: true,
+			Help:  "PEM file of the authorities to trust instead of the system's",
 		},
 		{
 			Name: "cert", Flag: "cert", Env: []string{"ATS_AUTH_CERT"}, Section: "client", Key: "cert", Kind: Path,
@@ -98,7 +102,8 @@ func connection() []Setting {
 		{
 			Name: "insecure", Flag: "insecure", Aliases: []string{"nosslverify"}, Env: []string{"ATS_AUTH_INSECURE", "KSCTL_NOSSLVERIFY"},
 			Section: "client", Key: "insecure", Default: "false", Kind: Boolean,
-			Help: "do not verify the server's certificate: for a test server only",
+			Trust: true,
+			Help:  "do not verify the server's certificate: for a test server only",
 		},
 		{
 			Name: "timeout", Flag: "timeout", Env: []string{"ATS_AUTH_TIMEOUT"}, Section: "client", Key: "timeout", Default: "30s", Kind: Duration,

@@ -230,13 +230,14 @@ type (
 	// empty) is taken.
 	CreateTicket struct{ Ticket Ticket }
 	// DecideTicket moves a ticket from TicketPending to State and sets Subject,
-	// Scope and AuthAt, if at the instant At it is pending and ExpiresAt is still to
+	// Scope, AuthAt and KeepUntil, if at the instant At it is pending and ExpiresAt is still to
 	// come: else ErrConflict. ErrNotFound when there is no such ticket.
 	DecideTicket struct {
 		ID             ID
 		State          string
 		Subject, Scope string
 		AuthAt         int64
+		KeepUntil      int64
 		At             int64
 	}
 	// UseTicket moves a ticket from TicketApproved to TicketUsed, if at the instant

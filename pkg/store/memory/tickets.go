@@ -49,7 +49,7 @@ func (c *change) decideTicket(v store.DecideTicket) error {
 	if err != nil {
 		return err
 	}
-	t.State, t.Subject, t.Scope, t.AuthAt = v.State, v.Subject, v.Scope, v.AuthAt
+	t.State, t.Subject, t.Scope, t.AuthAt, t.KeepUntil = v.State, v.Subject, v.Scope, v.AuthAt, v.KeepUntil
 	set(c, c.tickets, v.ID, t)
 	return nil
 }

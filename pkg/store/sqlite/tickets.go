@@ -45,9 +45,9 @@ func (w *writer) createTicket(t *store.Ticket) error {
 }
 
 func (w *writer) decideTicket(c store.DecideTicket) error {
-	const query = `UPDATE tickets SET state = ?, subject = ?, scope = ?, auth_at = ?
+	const query = `UPDATE tickets SET state = ?, subject = ?, scope = ?, auth_at = ?, keep_until = ?
 		WHERE id = ? AND state = '` + store.TicketPending + `' AND (expires_at = 0 OR expires_at > ?)`
-	return w.moveTicket(c.ID, query, c.State, c.Subject, c.Scope, c.AuthAt, c.ID[:], c.At)
+	return w.moveTicket(c.ID, query, c.State, c.Subject, c.Scope, c.AuthAt, c.KeepUntil, c.ID[:], c.At)
 }
 
 func (w *writer) useTicket(c store.UseTicket) error {

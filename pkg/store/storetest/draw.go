@@ -125,7 +125,8 @@ func ticket() *rapid.Generator[store.Ticket] {
 func drawDecideTicket(r *rapid.T) store.DecideTicket {
 	return store.DecideTicket{
 		ID: id().Draw(r, "id"), State: rapid.SampledFrom([]string{store.TicketApproved, store.TicketDenied}).Draw(r, "state"),
-		Subject: name().Draw(r, "subject"), Scope: name().Draw(r, "scope"), AuthAt: instant().Draw(r, "proved"), At: instant().Draw(r, "at"),
+		Subject: name().Draw(r, "subject"), Scope: name().Draw(r, "scope"), AuthAt: instant().Draw(r, "proved"),
+		KeepUntil: end().Draw(r, "keep"), At: instant().Draw(r, "at"),
 	}
 }
 

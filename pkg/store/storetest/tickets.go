@@ -78,8 +78,8 @@ func decidedTicket(t *testing.T, s store.Store) {
 	refused(t, s, store.ErrNotFound, approve(aTicket(1).ID, 5))
 	want := aTicket(1)
 	apply(t, s, store.CreateTicket{Ticket: want}, store.CreateTicket{Ticket: aTicket(2)})
-	apply(t, s, store.DecideTicket{ID: want.ID, State: store.TicketApproved, Subject: "bob", Scope: "less", AuthAt: 4, At: 5})
-	want.State, want.Subject, want.Scope, want.AuthAt = store.TicketApproved, "bob", "less", 4
+	apply(t, s, store.DecideTicket{ID: want.ID, State: store.TicketApproved, Subject: "bob", Scope: "less", AuthAt: 4, KeepUntil: 77, At: 5})
+	want.State, want.Subject, want.Scope, want.AuthAt, want.KeepUntil = store.TicketApproved, "bob", "less", 4, 77
 	same(t, want, must(s.Ticket(t.Context(), want.ID))(t))
 	same(t, want, must(s.TicketByUserCode(t.Context(), want.UserCode))(t))
 	same(t, aTicket(2), must(s.Ticket(t.Context(), aTicket(2).ID))(t))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -166,11 +165,12 @@ func (h *Handler) asserted(ctx context.Context, app store.Application, c claim) 
 	return err == nil, err
 }
 
-// isAddressed reports whether an assertion is meant for this service: by its
-// issuer, or as older clients have it by the endpoint.
+// isAddressed reports whether an assertion is meant for this service and for
+// nobody else, who could use it here: by its issuer, or as older clients have it
+// by the endpoint.
 func (h *Handler) isAddressed(claims *token.Claims) bool {
 	audience, _ := claims.Strings("aud")
-	return slices.ContainsFunc(audience, func(a string) bool { return a == h.URL || a == h.url("/oauth2/token") })
+	return len(audience) == 1 && (audience[0] == h.URL || audience[0] == h.url("/oauth2/token"))
 }
 
 // isPublic reports whether an application has nothing to prove itself with (RFC

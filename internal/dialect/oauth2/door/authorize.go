@@ -277,9 +277,14 @@ func (h *Handler) decide(v *visit, a authorization) {
 	case slices.Contains(a.prompt, "none"):
 		h.sendError(v, a, refuse("consent_required", "the person has to be asked"))
 	default:
+		rights, err := h.meanings(v, a.scope)
+		if err != nil {
+			h.problem(v, err)
+			return
+		}
 		h.pages.Consent(v.w, http.StatusOK, pages.Consent{
 			Frame: h.frame(v, a.target()), Action: h.base + "/oauth2/authorize?" + url.Values(a.form).Encode(),
-			Client: a.app.Name, ClientID: a.app.ID, RedirectHost: a.host(), Scopes: meanings(a.scope), Resources: h.others(a.audience),
+			Client: a.app.Name, ClientID: a.app.ID, RedirectHost: a.host(), Scopes: rights, Resources: h.others(a.audience),
 		})
 	}
 }
@@ -325,8 +330,12 @@ func (h *Handler) send(v *visit, a authorization, answer url.Values) {
 	seeOther(v.w, a.redirect+separator+answer.Encode())
 }
 
-// meanings says what scopes mean, for those that we know.
-func meanings(scope string) []pages.Scope {
+// meanings says what scopes mean to the person, for those that we know.
+func (h *Handler) meanings(v *visit, scope string) ([]pages.Scope, error) {
+	user, err := h.Core.User(v.r.Context(), h.Door.Tenant, v.session.Subject)
+	if err != nil {
+		return nil, err
+	}
 	known := map[string]string{
 		issuer.ScopeOpenID:  "Know that it is you",
 		scopeProfile:        "Know your user name",
@@ -335,11 +344,14 @@ func meanings(scope string) []pages.Scope {
 		"read":              "Read what you may read",
 		"write":             "Change what you may change",
 	}
+	if slices.Contains(user.Roles, store.RoleAdmin) {
+		known[issuer.ScopeAccount] = "See and end your logins, revoke all your tokens and, as you are an administrator, those of every user"
+	}
 	var list []pages.Scope
 	for _, s := range strings.Fields(scope) {
 		list = append(list, pages.Scope{Name: s, Meaning: known[s]})
 	}
-	return list
+	return list, nil
 }
 
 // others is an audience without this service.

@@ -51,6 +51,7 @@ type Handler struct {
 	proofs    *verifier.Proofs
 	pages     *pages.Pages
 	polls     polls
+	pace      pace
 }
 
 // endpoint is one path. The metadata names it by its member, if it has one, so

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -39,6 +40,9 @@ func (h *Handler) startDevice(w http.ResponseWriter, r *http.Request) (map[strin
 	}
 	if !slices.Contains(app.Grants, token.GrantDeviceCode) {
 		return nil, refuse(oauth2.ErrorUnauthorizedClient, "the application is not registered for the device code grant")
+	}
+	if err := h.pace.allow(dialect.Source(r.Context()), h.Now()); err != nil {
+		return nil, err
 	}
 	t := store.Ticket{Client: app.ID}
 	if t.Scope, err = scope(app, f); err != nil {

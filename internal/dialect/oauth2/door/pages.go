@@ -37,6 +37,11 @@ func (h *Handler) device(v *visit) {
 		h.pages.Device(v.w, http.StatusOK, view)
 		return
 	}
+	// A link of another site fills in the form, and spends none of the guesses.
+	if v.r.Method != http.MethodPost && v.r.Header.Get("Sec-Fetch-Site") == "cross-site" {
+		h.pages.Device(v.w, http.StatusOK, view)
+		return
+	}
 	t, err := h.findDevice(v, typed)
 	switch {
 	case errors.Is(err, token.ErrThrottled):
@@ -64,11 +69,9 @@ func (h *Handler) findDevice(v *visit, typed string) (store.Ticket, error) {
 	}
 	t, err := h.Door.DeviceByUserCode(ctx, typed)
 	switch {
-	case err == nil:
-		h.Core.Throttle.Success(guesser, source)
 	case errors.Is(err, token.ErrUnknown):
 		h.Core.Throttle.Failure(guesser, source)
-	default:
+	default: // a good code forgives nothing: anybody can have one made
 		h.Core.Throttle.Release(guesser, source)
 	}
 	return t, err
@@ -80,10 +83,15 @@ func (h *Handler) confirmDevice(v *visit, t store.Ticket) {
 		h.problem(v, err)
 		return
 	}
+	rights, err := h.meanings(v, t.Scope)
+	if err != nil {
+		h.problem(v, err)
+		return
+	}
 	h.pages.DeviceConfirm(v.w, http.StatusOK, pages.DeviceConfirm{
 		Frame: h.frame(v), Action: h.base + "/device", Client: app.Name, ClientID: app.ID,
 		UserCode: issuer.ShowUserCode(t.UserCode), Asked: time.UnixMicro(t.CreatedAt),
-		Scopes: meanings(t.Scope), Resources: h.others(strings.Fields(t.Audience)),
+		Scopes: rights, Resources: h.others(strings.Fields(t.Audience)),
 	})
 }
 

@@ -41,13 +41,13 @@ const nonceLife = 300_000_000 // microseconds
 func (h *Handler) nonce() string {
 	at := binary.BigEndian.AppendUint64(nil, uint64(h.Now().UnixMicro()))
 	stamp := base64.RawURLEncoding.EncodeToString(at)
-	return stamp + "." + h.Core.FormToken("nonce "+stamp)
+	return stamp + "." + h.Core.NonceMark(stamp)
 }
 
 func (h *Handler) knowsNonce(nonce string) bool {
 	stamp, mac, _ := strings.Cut(nonce, ".")
 	b, err := base64.RawURLEncoding.DecodeString(stamp)
-	if err != nil || len(b) != 8 || !equal(mac, h.Core.FormToken("nonce "+stamp)) {
+	if err != nil || len(b) != 8 || !equal(mac, h.Core.NonceMark(stamp)) {
 		return false
 	}
 	age := h.Now().UnixMicro() - int64(binary.BigEndian.Uint64(b))
