@@ -66,16 +66,6 @@ func (f loginFile) Replace(ctx context.Context, change func(session.Login) (sess
 	return f.File.Replace(ctx, f.through(ctx, change))
 }
 
-// Remove is the File's; the helper forgets first.
-func (f loginFile) Remove(ctx context.Context) error {
-	if login, err := f.File.Read(); f.helps() && hasAddress(login) && (err == nil || errors.Is(err, session.ErrNoLogin)) {
-		if err := f.erase(ctx, login); err != nil {
-			return err
-		}
-	}
-	return f.File.Remove(ctx)
-}
-
 func (f loginFile) erase(ctx context.Context, login session.Login) error {
 	r, err := f.app.refreshSecret(login)
 	if err != nil {
