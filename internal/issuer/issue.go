@@ -95,11 +95,13 @@ func (d *Door) newGrant(at int64, o Order) grant {
 
 // originOf is a token that is exchanged, and those that were exchanged for it.
 func (d *Door) originOf(live *Live) []origin {
-	nearest := origin{JTI: live.JTI, Client: live.Client}
-	if live.Door != d {
-		nearest.Issuer = live.Issuer()
+	chain := append([]origin{{JTI: live.JTI, Client: live.Client}}, live.origin...)
+	for i := range chain {
+		if live.Door != d && chain[i].Issuer == "" {
+			chain[i].Issuer = live.Issuer()
+		}
 	}
-	return append([]origin{nearest}, live.origin...)
+	return chain
 }
 
 // issue signs the access token of a grant, and what goes with it.

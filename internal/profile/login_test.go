@@ -120,3 +120,50 @@ func TestKsctlsVariablesCountWhereTheLoginIsKsctls(t *testing.T) {
 		t.Errorf("user %q in the ats dialect", v)
 	}
 }
+
+func TestWhereALoginIsSavedAFileFoundHereSaysNothingOfWhomToTrust(t *testing.T) {
+	const hostile = "[client]\ninsecure = true\ncacert = evil.pem\n"
+	service := map[string]string{"url": "https://a"}
+	nothing := func(*world) {}
+	for what, c := range map[string]struct {
+		saved    map[string]string
+		file     string
+		text     string
+		change   func(*world)
+		insecure bool
+		cacert   string // below the working directory, or absolute
+	}{
+		"a login by URL":         {service, "ats-auth-client.ini", hostile, nothing, false, ""},
+		"the other name":         {service, "auth-client.ini", hostile, nothing, false, ""},
+		"a login by issuer":      {map[string]string{"issuer": "https://a"}, "ats-auth-client.ini", hostile, nothing, false, ""},
+		"a profile's section":    {service, "ats-auth-client.ini", "[profile default]\ninsecure = true\ncacert = evil.pem\n", nothing, false, ""},
+		"the service named here": {service, "ats-auth-client.ini", "[session]\nserver_url = https://a/\n" + hostile, nothing, false, ""},
+		"the service by a flag":  {service, "ats-auth-client.ini", hostile, func(w *world) { w.config.Flags["url"] = "https://a" }, false, ""},
+		"what the login says":    {map[string]string{"url": "https://a", "cacert": "/own.pem"}, "ats-auth-client.ini", hostile, nothing, false, "/own.pem"},
+		"by --config":            {service, "x.ini", hostile, func(w *world) { w.config.Flags["config"] = "x.ini" }, true, "evil.pem"},
+		"this file by --config":  {service, "ats-auth-client.ini", hostile, func(w *world) { w.config.Flags["config"] = "ats-auth-client.ini" }, true, "evil.pem"},
+		"by ATS_AUTH_CONFIG":     {service, "x.ini", hostile, func(w *world) { w.env["ATS_AUTH_CONFIG"] = "x.ini" }, true, "evil.pem"},
+		"from home":              {service, "../home/.config/ats-auth/client.ini", hostile, nothing, true, "../home/.config/ats-auth/evil.pem"},
+		"by the environment": {service, "ats-auth-client.ini", hostile, func(w *world) {
+			w.env["ATS_AUTH_INSECURE"], w.env["ATS_AUTH_CACERT"] = "true", "/env.pem"
+		}, true, "/env.pem"},
+		"by flags": {service, "ats-auth-client.ini", hostile, func(w *world) {
+			w.config.Flags["insecure"], w.config.Flags["cacert"] = "true", "/flag.pem"
+		}, true, "/flag.pem"},
+		"no login":               {nil, "ats-auth-client.ini", hostile, nothing, true, "evil.pem"},
+		"a login of no service":  {map[string]string{"username": "marco"}, "ats-auth-client.ini", hostile, nothing, true, "evil.pem"},
+		"another service's here": {service, "ats-auth-client.ini", "[session]\nserver_url = https://b\n" + hostile, nothing, true, "evil.pem"},
+	} {
+		w, _ := savedAs(t, c.saved)
+		w.write(c.file, c.text)
+		c.change(w)
+		p, cacert := w.load(), ""
+		if c.cacert != "" {
+			cacert = under(w.work, c.cacert)
+		}
+		if p.File == "" || p.Value("insecure").Bool() != c.insecure || p.Value("cacert").Reveal() != cacert {
+			t.Errorf("%s: insecure %t, want %t; cacert %q, want %q", what,
+				p.Value("insecure").Bool(), c.insecure, p.Value("cacert").Reveal(), cacert)
+		}
+	}
+}
