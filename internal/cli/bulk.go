@@ -40,8 +40,46 @@ type chunk struct {
 	done    chan struct{}
 }
 
-// run judges all of in and returns the gravest exit code: the least above 0.
+// run judges all of in and returns the gravest exit code: the least above 0. A
+// short stream, one token say, costs no worker.
 func (b *bulk) run(in io.Reader, out io.Writer) (gravest int, err error) {
+	from := &cutter{in: in, buffer: make([]byte, chunkBytes), number: 1}
+	for {
+		c, err := from.next()
+		if c == nil {
+			return gravest, err
+		}
+		if len(c.text) >= parallelBytes {
+			rest, err := b.parallel(c, from, out)
+			return graver(gravest, rest), err
+		}
+		b.work(c)
+		gravest = graver(gravest, c.gravest)
+		if err := b.answer(c, out); err != nil || c.stop {
+			return gravest, err
+		}
+	}
+}
+
+// parallelBytes is how long a chunk is that is worth a worker.
+const parallelBytes = 4 << 10
+
+// graver is the graver of two exit codes: the lesser, but 0 is none.
+func graver(a, b int) int {
+	if a == 0 || b == 0 {
+		return a + b
+	}
+	return min(a, b)
+}
+
+func (b *bulk) answer(c *chunk, out io.Writer) error {
+	_, err := out.Write(c.out)
+	b.buffers.Put(&c.out)
+	return err
+}
+
+// parallel judges a chunk, and all that follow, on all cores.
+func (b *bulk) parallel(c *chunk, from *cutter, out io.Writer) (gravest int, err error) {
 	workers := runtime.GOMAXPROCS(0)
 	jobs, order := make(chan *chunk), make(chan *chunk, 4*workers)
 	halt := make(chan struct{})
@@ -57,24 +95,19 @@ func (b *bulk) run(in io.Reader, out io.Writer) (gravest int, err error) {
 	go func() {
 		defer close(order)
 		defer close(jobs)
-		readErr = b.read(in, func(c *chunk) bool {
+		for ; c != nil; c, readErr = from.next() {
 			select {
 			case <-halt:
-				return false
+				return
 			case order <- c:
 			}
 			jobs <- c
-			return true
-		})
+		}
 	}()
 	for c := range order {
 		<-c.done
-		if c.gravest > 0 && (gravest == 0 || c.gravest < gravest) {
-			gravest = c.gravest
-		}
-		_, err = out.Write(c.out)
-		b.buffers.Put(&c.out)
-		if err != nil || c.stop {
+		gravest = graver(gravest, c.gravest)
+		if err := b.answer(c, out); err != nil || c.stop {
 			close(halt)
 			return gravest, err
 		}
@@ -82,37 +115,41 @@ func (b *bulk) run(in io.Reader, out io.Writer) (gravest int, err error) {
 	return gravest, readErr
 }
 
-// read cuts the stream into chunks. A chunk is what was there to be read, so
-// that a slow writer is answered line by line.
-func (b *bulk) read(in io.Reader, give func(*chunk) bool) error {
-	buffer := make([]byte, chunkBytes)
-	number, held := 1, 0
-	for {
-		if len(buffer)-held < chunkBytes/2 {
-			buffer = append(buffer, make([]byte, chunkBytes)...)
+// cutter cuts a stream into chunks. A chunk is what was there to be read, so that
+// a slow writer is answered line by line.
+type cutter struct {
+	in     io.Reader
+	buffer []byte
+	held   int // bytes of the buffer that are no whole line yet
+	number int // of the next line
+	over   bool
+	err    error // what ended it, but for its end
+}
+
+// next is the next chunk; nil when there is none, with what is wrong with the
+// stream.
+func (r *cutter) next() (*chunk, error) {
+	for !r.over {
+		if len(r.buffer)-r.held < chunkBytes/2 {
+			r.buffer = append(r.buffer, make([]byte, chunkBytes)...)
 		}
-		n, err := in.Read(buffer[held:])
-		held += n
-		end := bytes.LastIndexByte(buffer[:held], '\n') + 1
+		n, err := r.in.Read(r.buffer[r.held:])
+		r.held += n
+		end := bytes.LastIndexByte(r.buffer[:r.held], '\n') + 1
 		if errors.Is(err, io.EOF) {
-			end = held
+			end, r.over = r.held, true
+		} else if err != nil {
+			r.over, r.err = true, err
 		}
 		if end > 0 {
-			c := &chunk{first: number, text: string(buffer[:end]), done: make(chan struct{})}
-			number += strings.Count(c.text, "\n")
-			if !give(c) {
-				return nil
-			}
-			held = copy(buffer, buffer[end:held])
+			c := &chunk{first: r.number, text: string(r.buffer[:end]), done: make(chan struct{})}
+			r.number += strings.Count(c.text, "\n")
+			r.held = min(copy(r.buffer, r.buffer[end:r.held]), maxLine+1)
+			return c, nil
 		}
-		held = min(held, maxLine+1) // a line that is longer: what it is has been decided
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+		r.held = min(r.held, maxLine+1) // a line that is longer: what it is has been decided
 	}
+	return nil, r.err
 }
 
 // work judges the lines of a chunk.

@@ -300,8 +300,9 @@ func (a *app) endLost(ctx context.Context, next session.Login, set token.Set) er
 // endFormer revokes a login that another took the place of. It is a promise, but
 // the new login is good without it.
 func (a *app) endFormer(ctx context.Context, service *client.Client, old session.Login) {
-	_, err := a.revokeLogin(ctx, service, old)
+	left, err := a.revokeLogin(ctx, service, old)
 	a.forget(old)
+	a.forget(left)
 	switch {
 	case err == nil || alreadyGone(err):
 		a.say(levelStory, "The former login is revoked.")
