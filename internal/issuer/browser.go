@@ -16,14 +16,20 @@ import (
 // tokens by itself.
 const DoorBrowser = "browser"
 
-// BrowserTTL is how long a browser's login lasts, in seconds.
-const BrowserTTL = 8 * 3600
+// Lifetimes of a browser's login, in seconds.
+const (
+	BrowserTTL  = 8 * 3600 // at most
+	BrowserIdle = 600      // without a visit
+	// browserTouch is how old the last visit that is written down may be: not each
+	// one is.
+	browserTouch = 30
+)
 
 // NewBrowser logs a browser in, as of an instant. The cookie is all that it holds.
 func (d *Door) NewBrowser(ctx context.Context, at int64, user store.User, device string) (cookie token.Secret, err error) {
 	s := store.Session{
 		ID: newSessionID(), Accessor: rand.Text(), Tenant: d.Tenant, Subject: user.Name, Door: DoorBrowser, Device: device,
-		CreatedAt: at, LastUsedAt: at, AuthAt: at, AccessTTL: d.AccessTTL, ExpiresAt: at + BrowserTTL*1_000_000,
+		CreatedAt: at, LastUsedAt: at, AuthAt: at, AccessTTL: d.AccessTTL, IdleTTL: BrowserIdle, ExpiresAt: at + BrowserTTL*1_000_000,
 	}
 	if err := d.issuer.apply(ctx, store.CreateSession{Session: s}); err != nil {
 		return token.Secret{}, err
@@ -47,7 +53,23 @@ func (d *Door) Browser(ctx context.Context, cookie token.Secret) (store.Session,
 	if err != nil {
 		return s, unavailable(err)
 	}
-	return s, d.live(s, d.issuer.clock.read().UnixMicro())
+	now := d.issuer.clock.read().UnixMicro()
+	if err := d.live(s, now); err != nil {
+		return s, err
+	}
+	return s, d.visited(ctx, s, now)
+}
+
+// visited counts a visit, which keeps the login from lying idle.
+func (d *Door) visited(ctx context.Context, s store.Session, now int64) error {
+	if now-s.LastUsedAt < browserTouch*1_000_000 {
+		return nil
+	}
+	err := d.issuer.apply(ctx, store.UseSession{ID: s.ID, Counter: s.Counter, At: now})
+	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
+		return token.Refuse(token.ErrRevoked, "browser login revoked")
+	}
+	return err
 }
 
 // MaxLogins is how many logins are listed at most, where nobody says otherwise.

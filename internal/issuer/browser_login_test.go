@@ -27,7 +27,7 @@ func (w *world) wantBrowser(cookie token.Secret, kind error, what string) {
 	}
 }
 
-func TestABrowserIsLoggedInForEightHours(t *testing.T) {
+func TestABrowserIsLoggedInForTenMinutesWithoutAVisitAndEightHoursWithThem(t *testing.T) {
 	_, w := newDoors(t)
 	before := w.clock.Now().UnixMicro()
 	cookie := w.browser("marco")
@@ -36,7 +36,16 @@ func TestABrowserIsLoggedInForEightHours(t *testing.T) {
 	if s.Subject != "marco" || s.Device != "Firefox" || s.Door != issuer.DoorBrowser || s.AuthAt < before || s.AuthAt != s.CreatedAt {
 		t.Errorf("%+v", s)
 	}
-	w.clock.move(8*time.Hour - time.Second)
+	idle := w.browser("marco")
+	w.clock.move(10*time.Minute - time.Second)
+	w.wantBrowser(cookie, nil, "visited a second before it lay idle for too long")
+	w.wantBrowser(idle, nil, "visited in time")
+	for range 47 {
+		w.clock.move(10*time.Minute - time.Second)
+		w.wantBrowser(cookie, nil, "visited every ten minutes")
+	}
+	w.wantBrowser(idle, token.ErrExpired, "not visited for ten minutes")
+	w.clock.move(8*time.Hour - 48*(10*time.Minute-time.Second) - time.Second)
 	w.wantBrowser(cookie, nil, "a second before the end")
 	w.clock.move(2 * time.Second)
 	w.wantBrowser(cookie, token.ErrExpired, "a second after it")

@@ -226,6 +226,7 @@ func TestMustRFC8628Poll(t *testing.T) {
 			w.clock.move(600*time.Second + time.Millisecond)
 			w.refused(400, "expired_token", polling(pending), w.as(tv))
 			w.refused(400, "expired_token", polling(allowed), w.as(tv))
+			b.login("marco") // the browser has lain idle
 			if a := b.decideDevice(pending.text("user_code"), "allow"); a.status != 404 {
 				t.Errorf("a decision afterwards: %d", a.status)
 			}

@@ -101,7 +101,13 @@ func TestMustABrowsersLoginEnds(t *testing.T) {
 		"by logout":                func(_ *world, b *person) { b.submit(b.get("/account"), "/logout") },
 		"by the end of all logins": func(_ *world, b *person) { b.submit(b.get("/account"), "/account/end-all") },
 		"by its own end":           func(_ *world, b *person) { b.submit(b.get("/account"), "/account/end") },
-		"with eight hours":         func(w *world, _ *person) { w.clock.move(8*time.Hour + time.Second) },
+		"without a visit":          func(w *world, _ *person) { w.clock.move(10 * time.Minute) },
+		"with eight hours": func(w *world, b *person) {
+			for range 49 {
+				b.get("/account")
+				w.clock.move(10*time.Minute - time.Second)
+			}
+		},
 		"with another password": func(w *world, _ *person) {
 			w.do(w.issuer.SetPassword(w.Context(), store.DefaultTenant, "marco", token.NewPassword("new"), false))
 		},
