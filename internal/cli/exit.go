@@ -139,7 +139,10 @@ func (a *app) hintOf(err error) string {
 	var certificate *client.CertificateError
 	var state *stateError
 	var helped *hinted
+	var claim *token.ClaimError
 	switch {
+	case errors.As(err, &claim) && claim.Claim == "aud" && a.profile != nil && a.profile.Value("audience").IsZero():
+		return "--audience URL says whom tokens must be for, --no-aud that it makes no difference"
 	case errors.As(err, &helped):
 		return helped.hint
 	case errors.As(err, &state):

@@ -94,7 +94,7 @@ func (a *app) chooseGrant() (string, error) {
 	case grant != "" && grant != token.GrantPassword && !oauth2:
 		return "", token.Refuse(token.ErrUnsupported, "the %s dialect knows no way to a token but a user's password, not %s", safe(a.dialect()), nameOf(grant))
 	case grant != "":
-	case !oauth2, !a.profile.Value("username").IsZero():
+	case !oauth2, a.profile.Value("username").Origin() > profile.Saved:
 		grant = token.GrantPassword
 	case a.proof() != "":
 		grant = token.GrantClientCredentials

@@ -66,10 +66,14 @@ func (a *app) notLoggedIn(why string) error {
 }
 
 func (a *app) loginHint() string {
-	if a.profile.Name != profile.DefaultName {
-		return "ats-auth login --profile " + a.profile.Name
+	hint := "ats-auth login"
+	if a.dialect() != "oauth2" && a.profile.Value("username").IsZero() {
+		hint += " --user NAME"
 	}
-	return "ats-auth login"
+	if a.profile.Name != profile.DefaultName {
+		hint += " --profile " + a.profile.Name
+	}
+	return hint
 }
 
 // bound refuses to send what is saved for one service to another.

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/internal/session"
 )
@@ -43,6 +45,9 @@ func (a *app) runStatus(short bool) error {
 	}
 	if err := a.checkColumns(statusColumns...); err != nil {
 		return err
+	}
+	if f := a.flags.format; f != "" && !slices.Contains([]string{"table", "json", "yaml", "value"}, f) {
+		return command.Usage("status is no token, so it is printed as table, json, yaml or value, not as %s", f)
 	}
 	login, err := a.savedLogin()
 	var config *configError

@@ -33,7 +33,26 @@ func (r *resolver) openLogin() error {
 	}
 	r.dialect = settled.Reveal()
 	r.forgetForeign()
+	r.forgetOverruled()
 	return nil
+}
+
+// forgetOverruled drops what is saved beside a value that is given anew: how
+// another application proved itself, and that a certificate need not be verified
+// where it is said by whose word it is to be.
+func (r *resolver) forgetOverruled() {
+	for name, besides := range map[string][]string{
+		"client_id": {"client_secret_file", "client_key", "client_key_id", "auth_method"},
+		"cacert":    {"insecure"},
+	} {
+		given, err := r.named(name)
+		if err != nil || given.IsZero() || given.Origin() <= Saved || given.Reveal() == r.saved[name] {
+			continue
+		}
+		for _, setting := range besides {
+			delete(r.saved, setting)
+		}
+	}
 }
 
 // named is the value in force of a setting without a default.

@@ -167,3 +167,39 @@ func TestWhereALoginIsSavedAFileFoundHereSaysNothingOfWhomToTrust(t *testing.T) 
 		}
 	}
 }
+
+func TestWhatIsSavedOfAnotherApplicationOrAnotherTrustIsForgotten(t *testing.T) {
+	saved := func() map[string]string {
+		return map[string]string{
+			"url": "https://a", "client_id": "app", "client_secret_file": "/app.secret", "auth_method": "client_secret_post",
+			"insecure": "true", "username": "marco",
+		}
+	}
+	for what, c := range map[string]struct {
+		flags          map[string]string
+		secret, method string
+		insecure       bool
+	}{
+		"nothing is given":        {nil, "/app.secret", "client_secret_post", true},
+		"the same application":    {map[string]string{"client_id": "app"}, "/app.secret", "client_secret_post", true},
+		"another application":     {map[string]string{"client_id": "other"}, "", "", true},
+		"whose word is to count":  {map[string]string{"cacert": "/ca.pem"}, "/app.secret", "client_secret_post", false},
+		"that and no word at all": {map[string]string{"cacert": "/ca.pem", "insecure": "true"}, "/app.secret", "client_secret_post", true},
+	} {
+		w, _ := savedAs(t, saved())
+		w.config.Flags = c.flags
+		p := w.load()
+		if got := p.Value("client_secret_file").Reveal(); got != c.secret {
+			t.Errorf("%s: secret %q, want %q", what, got, c.secret)
+		}
+		if got := p.Value("auth_method").Reveal(); got != c.method {
+			t.Errorf("%s: method %q, want %q", what, got, c.method)
+		}
+		if got := p.Value("insecure").Bool(); got != c.insecure {
+			t.Errorf("%s: insecure %t", what, got)
+		}
+		if got := p.Value("username").Reveal(); got != "marco" {
+			t.Errorf("%s: user %q", what, got)
+		}
+	}
+}

@@ -5,14 +5,14 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 ats-auth-server serve 2>"$log" &
 server=$!
-trap 'kill "$server" 2>/dev/null' INT TERM
+trap 'kill "$server" 2>/dev/null' INT TERM HUP
 url=
 until [ -n "$url" ]; do
 	url=$(sed -n 's/.*"msg":"serving","url":"\([^"]*\)".*/\1/p' "$log")
 	if ! kill -0 "$server" 2>/dev/null; then
 		cat "$log" >&2
 		echo 'hint: ATS_AUTH_SERVER_SERVER_LISTEN=127.0.0.1:PORT and ..._ADMIN_LISTEN choose other ports' >&2
-		exit 0
+		exit 1
 	fi
 	sleep 0.1
 done
