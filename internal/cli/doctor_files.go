@@ -63,6 +63,9 @@ func (d *doctor) variables() {
 	for _, s := range profile.Settings() {
 		known = append(known, s.Env...)
 	}
+	for _, column := range setColumns { // what -f export gives
+		known = append(known, "ATS_AUTH_"+strings.ToUpper(column))
+	}
 	for _, pair := range d.Environ {
 		name, value, _ := strings.Cut(pair, "=")
 		if strings.HasPrefix(name, "ATS_AUTH_") && value != "" && !strings.HasPrefix(name, "ATS_AUTH_SERVER_") && !slices.Contains(known, name) {

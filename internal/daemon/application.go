@@ -40,7 +40,7 @@ func (f *applicationFlags) add(c *cobra.Command) {
 	flags.StringVar(&f.made.ID, "client-id", "", "its client_id `ID`; default: a random one")
 	flags.BoolVar(&f.public, "public", false, "it can keep no secret: a program on a person's device, a page in a browser")
 	flags.StringArrayVar(&f.made.Grants, "grant", nil, "allow a `GRANT` by its grant_type; code, device_code and token_exchange are short for theirs")
-	flags.StringArrayVar(&f.made.RedirectURIs, "redirect-uri", nil, "send codes to `URI`, compared character for character")
+	flags.StringArrayVar(&f.made.RedirectURIs, "redirect-uri", nil, "send codes to `URI`, compared character for character but for the port of a loopback address")
 	flags.StringArrayVar(&f.made.Scopes, "scope", nil, "allow a `SCOPE`")
 	flags.StringArrayVar(&f.made.Audiences, "audience", nil, "allow tokens for the service at `URI`")
 	flags.StringVar(&f.made.AuthMethod, "auth-method", "", "prove who it is by `METHOD` alone: client_secret_basic, client_secret_post or private_key_jwt; default: its secret, in the header or the body")
