@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -29,6 +30,11 @@ func TestMain(m *testing.M) {
 		// same, and the linker leaves out what is not reached.
 		main()
 		daemon.Run(context.Background(), daemon.Env{})
+	}
+	// Under nohup a shell could not trap what it is to be sent: what is caught here
+	// is not ignored in a child.
+	if signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	}
 	os.Exit(func() int {
 		dir, err := os.MkdirTemp("", "ats-auth-test")
