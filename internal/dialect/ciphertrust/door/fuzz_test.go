@@ -54,7 +54,7 @@ func FuzzPath(f *testing.F) {
 	f.Fuzz(func(t *testing.T, path string) {
 		w.TB, w.failed = t, nil
 		if strings.ContainsFunc(path, func(r rune) bool { return r <= ' ' || r > '~' }) || strings.Contains(path, "%") && !isEscaped(path) {
-			t.Skip("no client can send it")
+			return // no client can send it
 		}
 		for _, root := range []string{"/api/v1/auth/", "/api/v1/configs/properties/"} {
 			for _, method := range []string{"GET", "POST", "PATCH"} {
