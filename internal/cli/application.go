@@ -15,6 +15,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/internal/session"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/client"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -146,7 +147,7 @@ func makeKey(name string) error {
 	if err := os.Link(f.Name(), name); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(name))
+	return session.SyncDir(filepath.Dir(name))
 }
 
 // tokenFlag is a token handed in by a flag: itself, - for standard input, or a

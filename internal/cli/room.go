@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/ats-auth/ats-auth/internal/inifile"
+	"github.com/ats-auth/ats-auth/internal/session"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -19,7 +20,7 @@ const roomSize = token.MaxLength + 1
 type room struct {
 	path    string
 	foreign bool // another file than the one the old refresh token came from
-	file    *os.File
+	reserve *session.Room
 }
 
 // newRoom makes room beside a file, whose place save takes. A file that is none,
@@ -37,17 +38,11 @@ func newRoom(path string, foreign bool) (*room, error) {
 	case !info.Mode().IsRegular():
 		return nil, &stateError{problem: inifile.ShowName(path) + " is not a regular file"}
 	}
-	f, err := os.CreateTemp(filepath.Dir(path), ".ats-auth-*")
+	reserve, err := session.Reserve(path, roomSize)
 	if err != nil {
 		return nil, roomError(path, err)
 	}
-	r := &room{path, foreign, f}
-	_, err = f.Write(make([]byte, roomSize))
-	if err = errors.Join(err, f.Sync()); err != nil {
-		r.drop()
-		return nil, roomError(path, err)
-	}
-	return r, nil
+	return &room{path, foreign, reserve}, nil
 }
 
 func roomError(path string, err error) error {
@@ -60,28 +55,18 @@ func roomError(path string, err error) error {
 
 // save puts a refresh token in the file's place, durably.
 func (r *room) save(refresh token.Secret) error {
-	text := refresh.Reveal() + "\n"
-	_, err := r.file.WriteAt([]byte(text), 0)
-	err = errors.Join(err, r.file.Truncate(int64(len(text))), r.file.Sync(), r.file.Close())
-	if err == nil {
-		err = os.Rename(r.file.Name(), r.path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(r.path))
-	}
-	kept := r.file.Name()
-	r.file = nil // whatever happens, what was written stays
-	if err != nil {
-		return &stateError{problem: fmt.Sprintf("the new refresh token stands in %s, if anywhere: %v", inifile.ShowName(kept), err), cause: err}
+	reserve := r.reserve
+	r.reserve = nil // whatever happens, what was written stays
+	if err := reserve.Commit([]byte(refresh.Reveal() + "\n")); err != nil {
+		return &stateError{problem: fmt.Sprintf("the new refresh token stands in %s, if anywhere: %v", inifile.ShowName(reserve.Name()), err), cause: err}
 	}
 	return nil
 }
 
 // drop gives back room that was not needed.
 func (r *room) drop() {
-	if r != nil && r.file != nil {
-		_ = r.file.Close()
-		_ = os.Remove(r.file.Name())
-		r.file = nil
+	if r != nil && r.reserve != nil {
+		r.reserve.Discard()
+		r.reserve = nil
 	}
 }

@@ -28,7 +28,7 @@ func TestARefreshTokenTakesThePlaceOfTheOldOneWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if info, err := r.file.Stat(); err != nil || info.Size() < token.MaxLength {
+	if info, err := os.Stat(r.reserve.Name()); err != nil || info.Size() < token.MaxLength {
 		t.Errorf("no room was made: %v, %v", info.Size(), err)
 	}
 	if text, _ := os.ReadFile(name); string(text) != "old\n" {

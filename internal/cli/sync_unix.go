@@ -14,15 +14,6 @@ import (
 	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
-// syncDir makes the names in a directory durable.
-func syncDir(name string) error {
-	d, err := os.Open(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
 // lockBeside keeps other processes from trading the refresh token in a file at
 // once, which may cost the login. What is locked is the directory: the file itself
 // is replaced, and a lock file would stay behind. It waits no longer than patience.

@@ -106,10 +106,7 @@ func checkAuthMethod(a *store.Application) error {
 func isNotHTTPS(uri string) bool { return !strings.HasPrefix(uri, "https://") }
 
 func checkGrants(a *store.Application) error {
-	known := []string{
-		token.GrantAuthorizationCode, token.GrantClientCredentials, token.GrantRefreshToken, token.GrantPassword,
-		token.GrantDeviceCode, token.GrantTokenExchange,
-	}
+	known := token.Grants()
 	for _, g := range a.Grants {
 		switch {
 		case !slices.Contains(known, g):

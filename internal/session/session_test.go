@@ -391,3 +391,35 @@ func TestAFailureAtAnyStepOfANewLoginKeepsTheDamagedFile(t *testing.T) {
 		}
 	}
 }
+
+func TestRoomIsKeptBesideAFileUntilItTakesItsPlace(t *testing.T) {
+	target := filepath.Join(t.TempDir(), "rt.txt")
+	if err := os.WriteFile(target, []byte("old\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Reserve(target, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(r.Name()); err != nil || info.Size() != 4096 || info.Mode().Perm() != 0o600 {
+		t.Errorf("the room: %v, %v", info, err)
+	}
+	if text, err := os.ReadFile(target); string(text) != "old\n" || err != nil {
+		t.Errorf("the file meanwhile: %q, %v", text, err)
+	}
+	if err := r.Commit([]byte("new\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.Discard() // too late: it has its place
+	if text, err := os.ReadFile(target); string(text) != "new\n" || err != nil {
+		t.Errorf("the file afterwards: %q, %v", text, err)
+	}
+	unused, err := Reserve(target, 4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unused.Discard()
+	if names, err := os.ReadDir(filepath.Dir(target)); len(names) != 1 || err != nil {
+		t.Errorf("left behind: %v, %v", names, err)
+	}
+}

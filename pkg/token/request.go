@@ -56,6 +56,13 @@ const (
 	GrantTokenExchange     = "urn:ietf:params:oauth:grant-type:token-exchange"
 )
 
+// Grants are all of them.
+func Grants() []string {
+	return []string{
+		GrantAuthorizationCode, GrantClientCredentials, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantTokenExchange,
+	}
+}
+
 // Grant is how a token is asked for where a service knows several ways.
 type Grant struct {
 	Type        string      // one of the Grant values; GrantRefreshToken is a verb of its own

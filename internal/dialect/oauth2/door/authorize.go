@@ -3,6 +3,7 @@ package door
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -12,8 +13,6 @@ import (
 	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
-	"github.com/ats-auth/ats-auth/internal/issuer"
-	"github.com/ats-auth/ats-auth/internal/pages"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -250,11 +249,7 @@ func (h *Handler) askLogin(v *visit, a authorization) {
 		h.sendError(v, a, refuse("login_required", "nobody is logged in"))
 		return
 	}
-	query := url.Values(a.form)
-	back := url.Values{}
-	for name, list := range query {
-		back[name] = list
-	}
+	back := url.Values(maps.Clone(a.form))
 	rest := slices.DeleteFunc(slices.Clone(a.prompt), func(p string) bool { return p == "login" || p == "select_account" })
 	back.Del("prompt")
 	if len(rest) > 0 {
@@ -264,29 +259,6 @@ func (h *Handler) askLogin(v *visit, a authorization) {
 		back.Del("max_age")
 	}
 	h.toLogin(v, h.base+"/oauth2/authorize?"+back.Encode())
-}
-
-// decide asks the person, or acts on the answer.
-func (h *Handler) decide(v *visit, a authorization) {
-	asks := !a.app.SkipConsent || slices.Contains(a.prompt, "consent")
-	switch {
-	case v.r.Method == http.MethodPost && v.form.get("decision") == "allow", !asks:
-		h.allow(v, a)
-	case v.r.Method == http.MethodPost:
-		h.sendError(v, a, refuse(oauth2.ErrorAccessDenied, "the person has denied it"))
-	case slices.Contains(a.prompt, "none"):
-		h.sendError(v, a, refuse("consent_required", "the person has to be asked"))
-	default:
-		rights, err := h.meanings(v, a.scope)
-		if err != nil {
-			h.problem(v, err)
-			return
-		}
-		h.pages.Consent(v.w, http.StatusOK, pages.Consent{
-			Frame: h.frame(v, a.target()), Action: h.base + "/oauth2/authorize?" + url.Values(a.form).Encode(),
-			Client: a.app.Name, ClientID: a.app.ID, RedirectHost: a.host(), Scopes: rights, Resources: h.others(a.audience),
-		})
-	}
 }
 
 // allow gives the application a code.
@@ -328,33 +300,4 @@ func (h *Handler) send(v *visit, a authorization, answer url.Values) {
 		separator = "&"
 	}
 	seeOther(v.w, a.redirect+separator+answer.Encode())
-}
-
-// meanings says what scopes mean to the person, for those that we know.
-func (h *Handler) meanings(v *visit, scope string) ([]pages.Scope, error) {
-	user, err := h.Core.User(v.r.Context(), h.Door.Tenant, v.session.Subject)
-	if err != nil {
-		return nil, err
-	}
-	known := map[string]string{
-		issuer.ScopeOpenID:  "Know that it is you",
-		scopeProfile:        "Know your user name",
-		issuer.ScopeAccount: "See your logins, end them, and revoke all your tokens",
-		"offline_access":    "Stay logged in while you are away",
-		"read":              "Read what you may read",
-		"write":             "Change what you may change",
-	}
-	if slices.Contains(user.Roles, store.RoleAdmin) {
-		known[issuer.ScopeAccount] = "See and end your logins, revoke all your tokens and, as you are an administrator, those of every user"
-	}
-	var list []pages.Scope
-	for _, s := range strings.Fields(scope) {
-		list = append(list, pages.Scope{Name: s, Meaning: known[s]})
-	}
-	return list, nil
-}
-
-// others is an audience without this service.
-func (h *Handler) others(audience []string) []string {
-	return slices.DeleteFunc(slices.Clone(audience), func(a string) bool { return a == h.URL })
 }

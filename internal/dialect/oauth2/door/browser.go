@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/pages"
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -212,7 +213,7 @@ func (h *Handler) logIn(v *visit) (status int, problem string, err error) {
 	if who.Username == "" || who.Password.IsZero() {
 		return http.StatusBadRequest, "Type your user name and your password.", nil
 	}
-	at, user, err := h.Door.Authenticate(v.r.Context(), who, sourceOf(v.r))
+	at, user, err := h.Door.Authenticate(v.r.Context(), who, dialect.Source(v.r.Context()))
 	switch {
 	case errors.Is(err, token.ErrThrottled):
 		retryAfter(v.w, err)

@@ -20,6 +20,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/pages"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
@@ -46,7 +47,7 @@ type Handler struct {
 	base      string // path of URL
 	secure    bool   // whether URL is https
 	endpoints map[string]endpoint
-	metadata  []byte
+	metadata  map[string]any // but for what a rotation of keys changes
 	grants    map[string]grantFunc
 	proofs    *verifier.Proofs
 	pages     *pages.Pages
@@ -112,8 +113,8 @@ func (h *Handler) routes() map[string]endpoint {
 		"/oauth2/global-token-revocation": {"global_token_revocation_endpoint", post, h.globalRevocation, false},
 		"/oauth2/logins":                  {"logins_endpoint", get, h.logins, false},
 		"/.well-known/jwks.json":          {"jwks_uri", get, h.jwks, true},
-		pathMetadata:                      {"", get, h.serveMetadata, true},
-		pathOpenID:                        {"", get, h.serveMetadata, true},
+		oauth2.PathMetadata:               {"", get, h.serveMetadata, true},
+		oauth2.PathOpenID:                 {"", get, h.serveMetadata, true},
 		"/device":                         {"", page, h.page(h.device), false},
 		"/login":                          {"", page, h.page(h.login), false},
 		"/logout":                         {"", post, h.page(h.logout), false},
@@ -123,11 +124,6 @@ func (h *Handler) routes() map[string]endpoint {
 		strings.TrimPrefix(h.pages.StylePath(), h.base): {"", get, h.pages.Style, false},
 	}
 }
-
-const (
-	pathMetadata = "/.well-known/oauth-authorization-server"
-	pathOpenID   = "/.well-known/openid-configuration"
-)
 
 // find returns the endpoint of a request. The well-known paths of an issuer
 // with a path stand in front of that path too (RFC 8414 section 3.1).

@@ -24,7 +24,7 @@ func algorithms() []string {
 // newMetadata is the service's own description (RFC 8414 section 2, OpenID
 // Connect Discovery section 3), but for what a rotation of keys changes. Its
 // endpoints and grants are those that answer.
-func (h *Handler) newMetadata() []byte {
+func (h *Handler) newMetadata() map[string]any {
 	m := map[string]any{
 		"issuer":                                                   h.URL,
 		"response_types_supported":                                 []string{"code"},
@@ -52,15 +52,12 @@ func (h *Handler) newMetadata() []byte {
 			m[e.member] = h.url(path)
 		}
 	}
-	return encode(m)
+	return m
 }
 
 // serveMetadata adds what the signing key of the moment signs with.
 func (h *Handler) serveMetadata(w http.ResponseWriter, _ *http.Request) {
-	m := map[string]any{}
-	if err := json.Unmarshal(h.metadata, &m); err != nil {
-		panic(err) // cannot be: we wrote it
-	}
+	m := maps.Clone(h.metadata)
 	m["id_token_signing_alg_values_supported"] = []string{h.Door.Algorithm()}
 	public(w, encode(m), issuer.JWKSMaxAge)
 }

@@ -15,8 +15,6 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
-func sourceOf(r *http.Request) string { return dialect.Source(r.Context()) }
-
 // device lets a device in (RFC 8628 section 3.3): the code is typed, then shown
 // again with who asks, and only then allowed.
 func (h *Handler) device(v *visit) {
@@ -63,7 +61,7 @@ func (h *Handler) device(v *visit) {
 // findDevice slows down who guesses codes (RFC 8628 section 5.1).
 func (h *Handler) findDevice(v *visit, typed string) (store.Ticket, error) {
 	ctx := v.r.Context()
-	guesser, source := "device code\x00"+v.session.Subject, sourceOf(v.r)
+	guesser, source := "device code\x00"+v.session.Subject, dialect.Source(ctx)
 	if wait, ok := h.Core.Throttle.Wait(ctx, guesser, source); !ok {
 		return store.Ticket{}, &token.Refusal{Kind: token.ErrThrottled, RetryAfter: wait}
 	}

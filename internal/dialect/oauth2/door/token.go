@@ -2,7 +2,6 @@ package door
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -38,9 +37,6 @@ func (h *Handler) grantFuncs() map[string]grantFunc {
 		token.GrantTokenExchange:     h.exchangeGrant,
 	}
 }
-
-// Grants are the grant_type values that an application can be registered for.
-func Grants() []string { return slices.Sorted(maps.Keys((&Handler{}).grantFuncs())) }
 
 // tokenEndpoint is RFC 6749 section 3.2.
 func (h *Handler) tokenEndpoint(w http.ResponseWriter, r *http.Request) {
