@@ -59,7 +59,7 @@ const (
 // Grants are all of them.
 func Grants() []string {
 	return []string{
-		GrantAuthorizationCode, GrantClientCredentials, GrantPassword, GrantRefreshToken, GrantDeviceCode, GrantTokenExchange,
+		GrantAuthorizationCode, GrantClientCredentials, GrantRefreshToken, GrantPassword, GrantDeviceCode, GrantTokenExchange,
 	}
 }
 
