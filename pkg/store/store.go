@@ -154,6 +154,8 @@ const (
 	ChangeKeys = "keys"
 	// ChangeProperties is the same for the properties. Key: the tenant.
 	ChangeProperties = "properties"
+	// ChangeTenants is the same for the tenants. Key: the tenant.
+	ChangeTenants = "tenants"
 )
 
 // Revocation is one small fact: what it names was revoked. Facts are never
@@ -186,7 +188,10 @@ type Key struct {
 	CreatedAt int64
 	NotBefore int64 // when it begins to sign; published before
 	NotAfter  int64 // of a retiring key: when its last token is over
-	Sealed    []byte
+	// LongestTTL is the most seconds that any token lives that it signed, where that
+	// is longer than its door's tokens live; 0: none does.
+	LongestTTL int64
+	Sealed     []byte
 }
 
 // Property is one setting that an administrator changes while the service runs.
@@ -404,8 +409,10 @@ type Keys interface {
 // Store is all of it, and what a program opens and closes.
 type Store interface {
 	Writer
+	Tenants
 	Users
 	Applications
+	ServiceAccounts
 	Tickets
 	Sessions
 	Properties

@@ -62,6 +62,10 @@ func remember[K comparable, V any](c *change, m map[K]V, key K) {
 
 func (c *change) command(command store.Command) error {
 	switch v := command.(type) {
+	case store.CreateTenant:
+		return c.createTenant(v.Tenant)
+	case store.UpdateTenant:
+		return c.updateTenant(v.Tenant, v.Read)
 	case store.CreateUser:
 		return c.createUser(copyUser(v.User))
 	case store.UpdateUser:
@@ -74,6 +78,12 @@ func (c *change) command(command store.Command) error {
 		return c.updateApplication(copyApplication(v.Application), v.Read)
 	case store.DeleteApplication:
 		return c.deleteApplication(nameKey{v.Tenant, v.ID})
+	case store.CreateServiceAccount:
+		return c.createService(copyService(v.ServiceAccount))
+	case store.UpdateServiceAccount:
+		return c.updateService(copyService(v.ServiceAccount), v.Read)
+	case store.DeleteServiceAccount:
+		return c.deleteService(nameKey{v.Tenant, v.Name})
 	case store.CreateTicket:
 		return c.createTicket(v.Ticket)
 	case store.DecideTicket:
@@ -98,6 +108,10 @@ func (c *change) command(command store.Command) error {
 		return c.deleteProperty(nameKey{v.Tenant, v.Name})
 	case store.PutKey:
 		set(c, c.keys, v.Key.ID, copyKey(v.Key))
+	case store.RetireKey:
+		return c.retireKey(v)
+	case store.StretchKey:
+		return c.stretchKey(v)
 	case store.DeleteKey:
 		return c.deleteKey(v.ID)
 	case store.Purge:
@@ -142,12 +156,6 @@ func (c *change) deleteUser(key nameKey) error {
 	_, ok := c.users[key]
 	drop(c, c.users, key)
 	return known(ok, "user "+key.name)
-}
-
-func (c *change) deleteKey(id string) error {
-	_, ok := c.keys[id]
-	drop(c, c.keys, id)
-	return known(ok, "key "+id)
 }
 
 func (c *change) revoke(r store.Revocation) {

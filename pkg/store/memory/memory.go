@@ -19,8 +19,10 @@ import (
 type Store struct {
 	mu           sync.RWMutex
 	closed       bool
+	tenants      map[string]store.Tenant
 	users        map[nameKey]store.User
 	applications map[nameKey]store.Application
+	services     map[nameKey]store.ServiceAccount
 	tickets      map[store.ID]store.Ticket
 	userCodes    map[string]store.ID // of tickets that have one
 	once         map[string]int64    // until when, by value
@@ -38,11 +40,13 @@ type (
 	factKey struct{ kind, key string }
 )
 
-// New makes an empty store.
+// New makes a store that is empty but for store.DefaultTenant.
 func New() *Store {
 	return &Store{
+		tenants:      map[string]store.Tenant{store.DefaultTenant: {Name: store.DefaultTenant}},
 		users:        map[nameKey]store.User{},
 		applications: map[nameKey]store.Application{},
+		services:     map[nameKey]store.ServiceAccount{},
 		tickets:      map[store.ID]store.Ticket{},
 		userCodes:    map[string]store.ID{},
 		once:         map[string]int64{},

@@ -10,6 +10,10 @@ import (
 // means that it was refused and changed nothing.
 func (w *writer) command(command store.Command) error {
 	switch c := command.(type) {
+	case store.CreateTenant:
+		return w.createTenant(&c.Tenant)
+	case store.UpdateTenant:
+		return w.updateTenant(c)
 	case store.CreateUser:
 		return w.createUser(c.User)
 	case store.UpdateUser:
@@ -24,6 +28,12 @@ func (w *writer) command(command store.Command) error {
 	case store.DeleteApplication:
 		return w.must(store.ErrNotFound, "application", c.ID,
 			"DELETE FROM applications WHERE tenant = ? AND id = ?", c.Tenant, c.ID)
+	case store.CreateServiceAccount:
+		return w.createService(c.ServiceAccount)
+	case store.UpdateServiceAccount:
+		return w.updateService(c)
+	case store.DeleteServiceAccount:
+		return w.deleteService(c)
 	case store.CreateTicket:
 		return w.createTicket(&c.Ticket)
 	case store.DecideTicket:
@@ -48,6 +58,10 @@ func (w *writer) command(command store.Command) error {
 		return w.deleteProperty(c)
 	case store.PutKey:
 		return w.putKey(c.Key)
+	case store.RetireKey:
+		return w.retireKey(c)
+	case store.StretchKey:
+		return w.stretchKey(c)
 	case store.DeleteKey:
 		return w.must(store.ErrNotFound, "key", c.ID, "DELETE FROM keys WHERE id = ?", c.ID)
 	case store.Purge:
@@ -154,12 +168,6 @@ func (w *writer) revokeSessions(c store.RevokeSessions) (err error) {
 		// a name.
 		_, err = w.exec(set+"tenant = ? AND client = ? AND client <> ''", c.At, c.Tenant, c.Client)
 	}
-	return err
-}
-
-func (w *writer) putKey(k store.Key) error {
-	const query = `INSERT OR REPLACE INTO keys (` + keyColumns + `) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`
-	_, err := w.exec(query, k.ID, k.Tenant, k.Door, k.Algorithm, k.State, k.CreatedAt, k.NotBefore, k.NotAfter, blob(k.Sealed))
 	return err
 }
 

@@ -38,7 +38,7 @@ func TestStoresOpenedAtOnceMigrateOnce(t *testing.T) {
 	}
 	var ran, different int
 	const count = "SELECT count(*), count(DISTINCT version_id) FROM goose_db_version WHERE version_id > 0"
-	if err := s.readers.QueryRowContext(t.Context(), count).Scan(&ran, &different); err != nil || ran != different || ran < 3 {
+	if err := s.readers.QueryRowContext(t.Context(), count).Scan(&ran, &different); err != nil || ran != different || ran < 4 {
 		t.Errorf("%d migrations ran, %d different ones, error %v", ran, different, err)
 	}
 }
@@ -71,13 +71,25 @@ const secondRecords = `
 		'', 'pending', '', 0, x'02000000000000000000000000000002', 1, 90, 100);
 	INSERT INTO once VALUES (x'6a7469', 50);`
 
+// What the third version added to it.
+const thirdRecords = `
+	INSERT INTO sessions (id, accessor, tenant, subject, client, door, scope, device, counter, created_at, rotated_at,
+		last_used_at, idle_ttl, access_ttl, expires_at, revoked_at, labels)
+		VALUES (x'05000000000000000000000000000005', 'third', 't', 'dave', '', 'ats', '', '', 0, 4, 0, 4, 0, 8, 90, 0, '["x"]');
+	INSERT INTO properties VALUES ('t', 'kept', 'value', 6);
+	INSERT INTO keys (id, tenant, door, algorithm, state, created_at, not_before, not_after, sealed)
+		VALUES ('retiring', 't', 'oauth2', 'RS256', 'retiring', 5, 6, 7, x'01');`
+
 func TestADatabaseOfAnOlderSchemaOpensWithItsRecords(t *testing.T) {
-	for _, version := range []int64{1, 2} {
+	for _, version := range []int64{1, 2, 3} {
 		t.Run(fmt.Sprint("schema ", version), func(t *testing.T) {
 			s := openStore(t, olderDatabase(t, version))
 			hasFirstRecords(t, s)
 			if version > 1 {
 				hasSecondRecords(t, s)
+			}
+			if version > 2 {
+				hasThirdRecords(t, s)
 			}
 			hasNewRecords(t, s)
 		})
@@ -92,10 +104,11 @@ func hasFirstRecords(t *testing.T, s *Store) {
 		Counter: 3, CreatedAt: 4, RotatedAt: 5, LastUsedAt: 6, IdleTTL: 7, AccessTTL: 8, ExpiresAt: 90,
 	}
 	equal(t, session)(s.Session(t.Context(), id))
-	equal(t, []store.Key{{
+	keys, err := s.Keys(t.Context())
+	equal(t, store.Key{
 		ID: "kid", Tenant: "t", Door: "ats", Algorithm: "HS256", State: store.KeyActive,
 		CreatedAt: 11, NotBefore: 11, NotAfter: 12, Sealed: []byte{0, 0xff},
-	}})(s.Keys(t.Context()))
+	})(keys[0], err)
 	equal(t, store.User{
 		Tenant: "t", Name: "alice", PasswordHash: "hash", Roles: []string{store.RoleAdmin}, CreatedAt: 1, UpdatedAt: 2,
 	})(s.User(t.Context(), "t", "alice"))
@@ -131,26 +144,48 @@ func hasSecondRecords(t *testing.T, s *Store) {
 	}
 }
 
+func hasThirdRecords(t *testing.T, s *Store) {
+	t.Helper()
+	equal(t, []store.Session{{
+		ID: store.ID{5, 15: 5}, Accessor: "third", Tenant: "t", Subject: "dave", Door: "ats", Labels: []string{"x"},
+		CreatedAt: 4, LastUsedAt: 4, AccessTTL: 8, ExpiresAt: 90,
+	}})(s.ListSessions(t.Context(), "t", "dave", "", 9))
+	equal(t, []store.Property{{Tenant: "t", Name: "kept", Value: "value", UpdatedAt: 6}})(s.Properties(t.Context(), "t"))
+	keys, err := s.Keys(t.Context())
+	equal(t, store.Key{
+		ID: "retiring", Tenant: "t", Door: "oauth2", Algorithm: "RS256", State: store.KeyRetiring,
+		CreatedAt: 5, NotBefore: 6, NotAfter: 7, Sealed: []byte{1},
+	})(keys[len(keys)-1], err)
+}
+
 // hasNewRecords tells that what no older schema knew can be kept.
 func hasNewRecords(t *testing.T, s *Store) {
 	t.Helper()
 	session := store.Session{ID: store.ID{4}, Accessor: "labelled", Tenant: "t", Subject: "carol", Labels: []string{"b", "a"}}
 	property := store.Property{Tenant: "t", Name: "setting", Value: "on", UpdatedAt: 5}
-	equal(t, []store.Property(nil))(s.Properties(t.Context(), "t"))
-	err := s.Apply(t.Context(), store.CreateSession{Session: session}, store.UseSession{ID: session.ID, At: 7}, store.PutProperty{Property: property})
+	tenant := store.Tenant{Name: "t", Algorithm: "RS256", AccessTTL: 300, CreatedAt: 3}
+	account := store.ServiceAccount{Tenant: "t", Name: "files", PasswordHash: "hash", MayMint: []string{"t"}}
+	equal(t, []store.Tenant{{Name: store.DefaultTenant}})(s.Tenants(t.Context()))
+	err := s.Apply(t.Context(), store.CreateSession{Session: session}, store.UseSession{ID: session.ID, At: 7}, store.PutProperty{Property: property},
+		store.CreateTenant{Tenant: tenant}, store.CreateServiceAccount{ServiceAccount: account},
+		store.StretchKey{ID: "kid", TTL: 300, At: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
+	equal(t, []store.Tenant{{Name: store.DefaultTenant}, tenant})(s.Tenants(t.Context()))
+	equal(t, account)(s.ServiceAccount(t.Context(), "t", "files"))
+	keys, err := s.Keys(t.Context())
+	equal(t, [2]int64{300, 300_000_020})([2]int64{keys[0].LongestTTL, keys[0].NotAfter}, err)
 	session.LastUsedAt = 7
 	equal(t, []store.Session{session})(s.ListSessions(t.Context(), "t", "carol", "", 9))
-	equal(t, []store.Property{property})(s.Properties(t.Context(), "t"))
+	equal(t, property)(s.Property(t.Context(), "t", "setting"))
 }
 
 func TestADatabaseOfAnOlderSchemaIsMigratedWholeOrNotAtAll(t *testing.T) {
 	for _, older := range []struct {
 		version int64
 		table   string // that the migration cannot make
-	}{{1, "once"}, {1, "properties"}, {2, "properties"}} {
+	}{{1, "once"}, {1, "properties"}, {2, "properties"}, {3, "tenants"}, {3, "service_accounts"}} {
 		t.Run(fmt.Sprintf("schema %d, %s in the way", older.version, older.table), func(t *testing.T) {
 			dir := olderDatabase(t, older.version)
 			path := filepath.Join(dir, "store.db")
@@ -178,7 +213,7 @@ func olderDatabase(t *testing.T, version int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, records := range []string{firstRecords, secondRecords}[:version] {
+	for i, records := range []string{firstRecords, secondRecords, thirdRecords}[:version] {
 		if _, err := provider.UpTo(t.Context(), int64(i+1)); err != nil {
 			t.Fatal(err)
 		}

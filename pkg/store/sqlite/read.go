@@ -14,7 +14,6 @@ const (
 	sessionColumns = `id, accessor, tenant, subject, client, door, scope, device, labels, counter,
 		grant_type, audience, bound, auth_at,
 		created_at, rotated_at, last_used_at, idle_ttl, access_ttl, expires_at, revoked_at`
-	keyColumns = "id, tenant, door, algorithm, state, created_at, not_before, not_after, sealed"
 )
 
 // User is store.Users.
@@ -52,12 +51,6 @@ func (s *Store) ListSessions(ctx context.Context, tenant, subject, after string,
 func (s *Store) Revocations(ctx context.Context, after int64, limit int) ([]store.Revocation, error) {
 	const query = "SELECT seq, kind, key, at, until FROM revocations WHERE seq > ? ORDER BY seq LIMIT ?"
 	return list(ctx, s, scanRevocation, query, after, max(limit, 0))
-}
-
-// Keys is store.Keys.
-func (s *Store) Keys(ctx context.Context) ([]store.Key, error) {
-	const query = "SELECT " + keyColumns + " FROM keys ORDER BY created_at DESC, id"
-	return list(ctx, s, scanKey, query)
 }
 
 // one reads a single record, called what in the answer when there is none.
@@ -138,9 +131,4 @@ func scanRevocation(row *sql.Rows) (r store.Revocation, err error) {
 	err = row.Scan(&r.Seq, &r.Kind, &key, &r.At, &r.Until)
 	r.Key = string(key)
 	return r, err
-}
-
-func scanKey(row *sql.Rows) (k store.Key, err error) {
-	err = row.Scan(&k.ID, &k.Tenant, &k.Door, &k.Algorithm, &k.State, &k.CreatedAt, &k.NotBefore, &k.NotAfter, &k.Sealed)
-	return k, err
 }

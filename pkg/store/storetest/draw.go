@@ -11,6 +11,7 @@ import (
 // command draws from few names and instants, so that commands meet.
 func command() *rapid.Generator[store.Command] {
 	return rapid.OneOf(
+		some(drawCreateTenant), some(drawUpdateTenant), some(drawUpdateTenant),
 		some(func(r *rapid.T) store.CreateUser { return store.CreateUser{User: user().Draw(r, "user")} }),
 		some(func(r *rapid.T) store.UpdateUser {
 			return store.UpdateUser{User: user().Draw(r, "user"), Read: rapid.Int64Range(0, 2).Draw(r, "read")}
@@ -26,6 +27,10 @@ func command() *rapid.Generator[store.Command] {
 		}),
 		some(func(r *rapid.T) store.DeleteApplication {
 			return store.DeleteApplication{Tenant: tenant().Draw(r, "tenant"), ID: name().Draw(r, "id")}
+		}),
+		some(drawCreateService), some(drawUpdateService),
+		some(func(r *rapid.T) store.DeleteServiceAccount {
+			return store.DeleteServiceAccount{Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name")}
 		}),
 		some(func(r *rapid.T) store.CreateTicket { return store.CreateTicket{Ticket: ticket().Draw(r, "ticket")} }),
 		some(drawDecideTicket), some(drawDecideTicket),
@@ -50,6 +55,7 @@ func command() *rapid.Generator[store.Command] {
 			return store.DeleteProperty{Tenant: tenant().Draw(r, "tenant"), Name: rapid.SampledFrom(propertyNames()).Draw(r, "name")}
 		}),
 		some(func(r *rapid.T) store.PutKey { return store.PutKey{Key: key().Draw(r, "key")} }),
+		some(drawRetireKey), some(drawStretchKey), some(drawStretchKey),
 		some(func(r *rapid.T) store.DeleteKey { return store.DeleteKey{ID: name().Draw(r, "id")} }),
 		some(func(r *rapid.T) store.Purge {
 			return store.Purge{Before: instant().Draw(r, "before"), Limit: rapid.IntRange(-1, 3).Draw(r, "limit")}
@@ -180,7 +186,63 @@ func key() *rapid.Generator[store.Key] {
 	return rapid.Custom(func(r *rapid.T) store.Key {
 		k := aKey(name().Draw(r, "id"), instant().Draw(r, "created"))
 		k.NotBefore = instant().Draw(r, "begins")
-		k.State = rapid.SampledFrom([]string{store.KeyActive, store.KeyRetiring}).Draw(r, "state")
+		k.NotAfter, k.LongestTTL = end().Draw(r, "over"), lifetime().Draw(r, "longest")
+		k.State = keyState().Draw(r, "state")
 		return k
+	})
+}
+
+func keyState() *rapid.Generator[string] {
+	return rapid.SampledFrom([]string{store.KeyActive, store.KeyRetiring})
+}
+
+func drawRetireKey(r *rapid.T) store.RetireKey {
+	return store.RetireKey{
+		ID: name().Draw(r, "id"), State: keyState().Draw(r, "state"),
+		LastSigned: instant().Draw(r, "signed"), Least: lifetime().Draw(r, "least"),
+	}
+}
+
+func drawStretchKey(r *rapid.T) store.StretchKey {
+	return store.StretchKey{ID: name().Draw(r, "id"), TTL: lifetime().Draw(r, "ttl"), At: instant().Draw(r, "at")}
+}
+
+func drawCreateTenant(r *rapid.T) store.CreateTenant {
+	return store.CreateTenant{Tenant: tenantRecord().Draw(r, "tenant")}
+}
+
+func drawUpdateTenant(r *rapid.T) store.UpdateTenant {
+	return store.UpdateTenant{Tenant: tenantRecord().Draw(r, "tenant"), Read: rapid.Int64Range(0, 2).Draw(r, "read")}
+}
+
+func tenantRecord() *rapid.Generator[store.Tenant] {
+	text := rapid.StringN(0, 3, 9)
+	return rapid.Custom(func(r *rapid.T) store.Tenant {
+		return store.Tenant{
+			Name: rapid.OneOf(tenant(), name()).Draw(r, "name"), Algorithm: text.Draw(r, "algorithm"), Issuer: text.Draw(r, "issuer"),
+			BaseURL: text.Draw(r, "url"), Site: text.Draw(r, "site"), SiteAdmin: rapid.Bool().Draw(r, "admin"), APIVersion: text.Draw(r, "version"),
+			AccessTTL: lifetime().Draw(r, "access"), RefreshTTL: lifetime().Draw(r, "refresh"),
+			MaxAccessTTL: lifetime().Draw(r, "most access"), MaxRefreshTTL: lifetime().Draw(r, "most refresh"),
+			WeakKeys: rapid.Bool().Draw(r, "weak"), CreatedAt: instant().Draw(r, "created"), UpdatedAt: rapid.Int64Range(0, 2).Draw(r, "updated"),
+		}
+	})
+}
+
+func drawCreateService(r *rapid.T) store.CreateServiceAccount {
+	return store.CreateServiceAccount{ServiceAccount: service().Draw(r, "service")}
+}
+
+func drawUpdateService(r *rapid.T) store.UpdateServiceAccount {
+	return store.UpdateServiceAccount{ServiceAccount: service().Draw(r, "service"), Read: rapid.Int64Range(0, 2).Draw(r, "read")}
+}
+
+func service() *rapid.Generator[store.ServiceAccount] {
+	return rapid.Custom(func(r *rapid.T) store.ServiceAccount {
+		a := store.ServiceAccount{
+			Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name"), PasswordHash: rapid.StringN(0, 3, 9).Draw(r, "hash"),
+			Disabled: rapid.Bool().Draw(r, "disabled"), CreatedAt: instant().Draw(r, "created"), UpdatedAt: rapid.Int64Range(0, 2).Draw(r, "updated"),
+		}
+		a.MayMint = append(a.MayMint, rapid.SliceOfN(tenant(), 0, 3).Draw(r, "tenants")...)
+		return a
 	})
 }

@@ -31,7 +31,7 @@ func listedKeys(t *testing.T, s store.Store) {
 	same(t, 0, len(must(s.Keys(t.Context()))(t)))
 	want := []store.Key{aKey("c", math.MaxInt64), aKey("a", 5), aKey("b", 5), {ID: "bare", CreatedAt: 4}, aKey("d", -3)}
 	want[0].NotAfter, want[1].NotBefore, want[2].NotBefore = math.MaxInt64, math.MaxInt64, math.MinInt64
-	want[1].Sealed = make([]byte, 5000)
+	want[1].LongestTTL, want[2].LongestTTL, want[1].Sealed = math.MaxInt64, 0, make([]byte, 5000)
 	for _, i := range []int{2, 0, 4, 1, 3} {
 		apply(t, s, store.PutKey{Key: want[i]})
 	}
@@ -43,21 +43,21 @@ func purgeChecks() []check {
 		{"a purge removes facts that are over, and no other", purgedFacts},
 		{"a purge removes sessions that ended, and no other", purgedSessions},
 		{"a purge removes tickets that need not be kept, and no other", purgedTickets},
-		{"a purge leaves users, applications, properties and keys alone", func(t *testing.T, s store.Store) {
-			apply(t, s, store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")},
-				put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)})
+		{"a purge leaves tenants, users, applications, service accounts, properties and keys alone", func(t *testing.T, s store.Store) {
+			apply(t, s, store.CreateTenant{Tenant: aTenant("t")}, store.CreateServiceAccount{ServiceAccount: aService("files")},
+				store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")}, put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)})
 			before := dump(t, s)
 			apply(t, s, store.Purge{Before: math.MaxInt64, Limit: 100})
 			same(t, before, dump(t, s))
 		}},
 		{"a purge removes at most its limit of each, the first ended first", purgedLimit},
 		{"what was purged can come again", func(t *testing.T, s store.Store) {
-			session, ticket := aSession(1), aTicket(1)
+			session, ticket, empty := aSession(1), aTicket(1), dump(t, s)
 			session.ExpiresAt, ticket.KeepUntil = 5, 5
 			for range 2 {
 				apply(t, s, store.CreateSession{Session: session}, store.CreateTicket{Ticket: ticket}, once("value", 5), revoke("k", 1, 5))
 				apply(t, s, store.Purge{Before: 6, Limit: 10})
-				same(t, content{}, dump(t, s))
+				same(t, empty, dump(t, s))
 			}
 		}},
 	}

@@ -10,8 +10,10 @@ import (
 
 // content is all that a store of these tests holds.
 type content struct {
+	Tenants      []store.Tenant
 	Users        []store.User
 	Applications []store.Application
+	Services     []store.ServiceAccount
 	Tickets      []store.Ticket
 	UserCodes    []store.Ticket // the tickets, by what a person typed
 	Once         []string
@@ -24,9 +26,11 @@ type content struct {
 
 func dump(t testing.TB, s store.Store) (c content) {
 	t.Helper()
+	c.Tenants = must(s.Tenants(t.Context()))(t)
 	for _, tenant := range tenants() {
 		c.Users = append(c.Users, must(s.ListUsers(t.Context(), tenant, "", 1000))(t)...)
 		c.Applications = append(c.Applications, must(s.ListApplications(t.Context(), tenant, "", 1000))(t)...)
+		c.Services = append(c.Services, must(s.ListServiceAccounts(t.Context(), tenant, "", 1000))(t)...)
 		c.Properties = append(c.Properties, must(s.Properties(t.Context(), tenant))(t)...)
 		for _, name := range propertyNames() {
 			c.ByName = append(c.ByName, found(s.Property(t.Context(), tenant, name))(t)...)
@@ -84,8 +88,10 @@ func everything() []store.Command {
 	session.ExpiresAt, first.KeepUntil = 9, 8
 	code.Kind, code.UserCode = store.TicketCode, ""
 	return []store.Command{
+		store.CreateTenant{Tenant: aTenant("t")},
 		store.CreateUser{User: aUser("alice")},
 		store.CreateApplication{Application: anApplication("app")},
+		store.CreateServiceAccount{ServiceAccount: aService("files")},
 		store.CreateTicket{Ticket: first},
 		store.CreateTicket{Ticket: code},
 		approve(code.ID, 5),
@@ -163,7 +169,7 @@ func aSession(n byte) store.Session {
 func aKey(id string, created int64) store.Key {
 	return store.Key{
 		ID: id, Tenant: "t", Door: "ats", Algorithm: "HS256", State: store.KeyActive,
-		CreatedAt: created, NotBefore: 66, NotAfter: 77, Sealed: []byte{0, 1, 0xff, 0},
+		CreatedAt: created, NotBefore: 66, NotAfter: 77, LongestTTL: 88, Sealed: []byte{0, 1, 0xff, 0},
 	}
 }
 

@@ -23,15 +23,17 @@ type check struct {
 	run  func(t *testing.T, s store.Store)
 }
 
-// Run checks the promises of a store. open gives a new, empty one each time and
-// sees to it that it is closed when the test is over; closing it a second time
-// must do no harm.
+// Run checks the promises of a store. open gives a new one each time, empty but
+// for store.DefaultTenant, and sees to it that it is closed when the test is
+// over; closing it a second time must do no harm.
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	groups := map[string][]check{
-		"apply": applyChecks(), "users": userChecks(), "applications": applicationChecks(),
-		"tickets": ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
+		"apply": applyChecks(), "tenants": tenantChecks(), "users": userChecks(), "applications": applicationChecks(),
+		"service accounts": serviceChecks(),
+		"tickets":          ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
 		"uses of sessions": useChecks(), "properties": propertyChecks(),
-		"revocations": revocationChecks(), "keys": keyChecks(), "purge": purgeChecks(),
+		"revocations": revocationChecks(), "keys": keyChecks(),
+		"retirement of keys": retireChecks(), "purge": purgeChecks(),
 	}
 	for group, checks := range groups {
 		t.Run(group, func(t *testing.T) {
@@ -83,6 +85,7 @@ func applyChecks() []check {
 			before := dump(t, s)
 			refused(t, s, store.ErrNotFound,
 				store.DeleteUser{Tenant: "t", Name: "alice"}, store.DeleteApplication{Tenant: "t", ID: "app"}, store.DeleteKey{ID: "kid"},
+				store.DeleteServiceAccount{Tenant: "t", Name: "files"},
 				store.DeleteProperty{Tenant: "t", Name: "setting"}, store.Purge{Before: math.MaxInt64, Limit: 100}, store.DeleteKey{ID: "kid"})
 			same(t, before, dump(t, s))
 		}},
@@ -107,6 +110,9 @@ func allOrNothing(t *testing.T, s store.Store) {
 		command store.Command
 		want    error
 	}{
+		{store.CreateTenant{Tenant: aTenant("t")}, store.ErrExists},
+		{store.UpdateTenant{Tenant: aTenant("none")}, store.ErrNotFound},
+		{store.UpdateTenant{Tenant: aTenant("t"), Read: 77}, store.ErrConflict},
 		{store.CreateUser{User: aUser("alice")}, store.ErrExists},
 		{store.UpdateUser{User: aUser("nobody")}, store.ErrNotFound},
 		{store.CreateUser{User: aUser("app")}, store.ErrExists},
@@ -115,6 +121,10 @@ func allOrNothing(t *testing.T, s store.Store) {
 		{store.UpdateApplication{Application: anApplication("none")}, store.ErrNotFound},
 		{store.UpdateApplication{Application: anApplication("app"), Read: 77}, store.ErrConflict},
 		{store.DeleteApplication{Tenant: "t", ID: "none"}, store.ErrNotFound},
+		{store.CreateServiceAccount{ServiceAccount: aService("files")}, store.ErrExists},
+		{store.UpdateServiceAccount{ServiceAccount: aService("none")}, store.ErrNotFound},
+		{store.UpdateServiceAccount{ServiceAccount: aService("files"), Read: 77}, store.ErrConflict},
+		{store.DeleteServiceAccount{Tenant: "t", Name: "none"}, store.ErrNotFound},
 		{store.CreateTicket{Ticket: aTicket(3)}, store.ErrExists},
 		{store.DecideTicket{ID: aTicket(9).ID}, store.ErrNotFound},
 		{approve(aTicket(3).ID, 5), store.ErrConflict},
@@ -124,11 +134,17 @@ func allOrNothing(t *testing.T, s store.Store) {
 		{store.UseSession{ID: aSession(9).ID, At: 6}, store.ErrNotFound},
 		{store.UseSession{ID: aSession(1).ID, Counter: 7, At: 6}, store.ErrConflict},
 		{store.DeleteProperty{Tenant: "t", Name: "none"}, store.ErrNotFound},
+		{store.RetireKey{ID: "none"}, store.ErrNotFound},
+		{store.StretchKey{ID: "none"}, store.ErrNotFound},
 		{store.DeleteKey{ID: "none"}, store.ErrNotFound},
 	} {
-		changed, other := aUser("alice"), anApplication("app")
-		changed.Disabled, other.Name = true, "Other"
+		changed, other, tenant, service := aUser("alice"), anApplication("app"), aTenant("t"), aService("files")
+		changed.Disabled, other.Name, tenant.Issuer, service.MayMint[0] = true, "Other", "other", "other"
 		refused(t, s, last.want,
+			store.CreateTenant{Tenant: aTenant("new")}, store.UpdateTenant{Tenant: tenant, Read: tenant.UpdatedAt},
+			store.UpdateTenant{Tenant: store.Tenant{Name: store.DefaultTenant, UpdatedAt: 5}},
+			store.CreateServiceAccount{ServiceAccount: aService("new")},
+			store.UpdateServiceAccount{ServiceAccount: service, Read: service.UpdatedAt},
 			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed, Read: aUser("bob").UpdatedAt},
 			store.CreateApplication{Application: anApplication("bare")},
 			store.UpdateApplication{Application: other, Read: other.UpdatedAt},
@@ -140,11 +156,14 @@ func allOrNothing(t *testing.T, s store.Store) {
 			store.UseSession{ID: aSession(1).ID, Counter: 2, At: 8},
 			store.RevokeSessions{ID: aSession(2).ID, At: 4},
 			store.PutProperty{Property: store.Property{Tenant: "t", Name: "setting", Value: "other"}}, put(aProperty("new")),
-			store.PutKey{Key: aKey("kid", 99)},
+			store.StretchKey{ID: "kid", TTL: 99, At: 5},
+			store.RetireKey{ID: "kid", State: store.KeyRetiring, LastSigned: 5, Least: 300},
+			store.PutKey{Key: aKey("kid", 99)}, store.PutKey{Key: aKey("new", 9)}, store.StretchKey{ID: "new", TTL: 99, At: 5},
 			store.Purge{Before: 9, Limit: 100},
 			store.DeleteProperty{Tenant: "t", Name: "setting"},
 			store.DeleteUser{Tenant: "t", Name: "bob"},
 			store.DeleteApplication{Tenant: "t", ID: "bare"},
+			store.DeleteServiceAccount{Tenant: "t", Name: "new"},
 			store.CreateUser{User: aUser("bare")}, store.CreateApplication{Application: anApplication("bob")},
 			last.command)
 		same(t, before, dump(t, s))
@@ -212,10 +231,13 @@ func attempts(ctx context.Context, s store.Store) map[string]error {
 		"Apply": s.Apply(ctx, store.CreateUser{User: aUser("late")}),
 		"Ping":  s.Ping(ctx),
 	}
+	_, errs["Tenants"] = s.Tenants(ctx)
 	_, errs["User"] = s.User(ctx, "t", "alice")
 	_, errs["ListUsers"] = s.ListUsers(ctx, "t", "", 9)
 	_, errs["Application"] = s.Application(ctx, "t", "app")
 	_, errs["ListApplications"] = s.ListApplications(ctx, "t", "", 9)
+	_, errs["ServiceAccount"] = s.ServiceAccount(ctx, "t", "files")
+	_, errs["ListServiceAccounts"] = s.ListServiceAccounts(ctx, "t", "", 9)
 	_, errs["Ticket"] = s.Ticket(ctx, aTicket(1).ID)
 	_, errs["TicketByUserCode"] = s.TicketByUserCode(ctx, aTicket(1).UserCode)
 	_, errs["Session"] = s.Session(ctx, aSession(1).ID)
