@@ -13,10 +13,12 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 )
 
-// Sizes of RSA keys in bits (RFC 7518 section 3.3; the verifier reads no
-// larger ones). New keys are as strong as those of P-256 and Ed25519.
+// Sizes of RSA keys in bits. Smaller or larger ones the verifier does not read
+// at all; below the good one a key is weak. New keys are as strong as those of
+// P-256 and Ed25519.
 const (
-	leastRSA = 2048
+	leastRSA = 1024
+	goodRSA  = 2048 // RFC 7518 sections 3.3 and 3.5
 	newRSA   = 3072
 	mostRSA  = 8192
 )
@@ -82,8 +84,8 @@ func fits(key crypto.Signer, algorithm string) error {
 	kind, usual := "", ""
 	switch k := reveal(key).(type) {
 	case *rsa.PrivateKey:
-		if bits := k.N.BitLen(); bits < leastRSA || bits > mostRSA {
-			return fmt.Errorf("an RSA key of %d bits, from %d to %d are possible", bits, leastRSA, mostRSA)
+		if err := checkBits(&k.PublicKey); err != nil {
+			return err
 		}
 		kind, usual = "an RSA key", algorithm
 		if algorithm[:2] != "RS" && algorithm[:2] != "PS" {
@@ -101,6 +103,25 @@ func fits(key crypto.Signer, algorithm string) error {
 		return fmt.Errorf("%s does not fit %s", kind, algorithm)
 	}
 	return nil
+}
+
+func checkBits(k *rsa.PublicKey) error {
+	if bits := k.N.BitLen(); bits < leastRSA || bits > mostRSA {
+		return fmt.Errorf("an RSA key of %d bits, from %d to %d are possible", bits, leastRSA, mostRSA)
+	}
+	return nil
+}
+
+// WeakKey tells an RSA key of less than 2048 bits, which RFC 7518 section 3.3
+// asks for, and its reason says how many it has. No other kind of key is weak.
+// Whether a weak key is refused or used with a warning is for the caller to say;
+// see Key.AllowWeak.
+func WeakKey(public crypto.PublicKey) (reason string, weak bool) {
+	k, ok := public.(*rsa.PublicKey)
+	if !ok || k.N.BitLen() >= goodRSA {
+		return "", false
+	}
+	return fmt.Sprintf("an RSA key of %d bits, %d are asked for (RFC 7518 section 3.3)", k.N.BitLen(), goodRSA), true
 }
 
 func curveAlgorithm(c elliptic.Curve) string {
@@ -171,4 +192,25 @@ func Generate(algorithm string) (crypto.Signer, error) {
 		return nil, fmt.Errorf("make a key for %s: %w", algorithm, err)
 	}
 	return hide(key), nil
+}
+
+// GenerateRSA makes a random RSA key of so many bits, from 2048: a shorter one
+// than Generate's signs faster.
+func GenerateRSA(bits int) (crypto.Signer, error) {
+	if bits < goodRSA || bits > mostRSA {
+		return nil, fmt.Errorf("an RSA key of %d bits: from %d to %d are made", bits, goodRSA, mostRSA)
+	}
+	key, err := rsa.GenerateKey(rand.Reader, bits)
+	if err != nil {
+		return nil, fmt.Errorf("make an RSA key: %w", err)
+	}
+	return hide(key), nil
+}
+
+// CheckAlgorithm refuses a name that no key pair signs by.
+func CheckAlgorithm(algorithm string) error {
+	if pairMethod(algorithm) == nil {
+		return fmt.Errorf("algorithm %q is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA", algorithm)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"maps"
 
 	"github.com/go-jose/go-jose/v4"
@@ -36,12 +37,15 @@ func Thumbprint(key crypto.PublicKey) (string, error) {
 
 // Compact signs a payload as a compact JWS (RFC 7515 section 7.1) under that
 // header, to which it adds alg: a client's assertion (RFC 7523) or proof of
-// possession (RFC 9449). The error names a key that does not fit the algorithm,
-// or is ErrTooLong.
+// possession (RFC 9449). The error names a key that is weak (WeakKey) or does not
+// fit the algorithm, or is ErrTooLong.
 func Compact(key crypto.Signer, algorithm string, header map[string]any, payload []byte) (string, error) {
 	sign, err := signerOf(key, algorithm)
 	if err != nil {
 		return "", err
+	}
+	if reason, weak := WeakKey(key.Public()); weak {
+		return "", errors.New(reason)
 	}
 	whole := map[string]any{}
 	maps.Copy(whole, header)

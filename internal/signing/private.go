@@ -3,7 +3,6 @@ package signing
 import (
 	"crypto"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -12,11 +11,9 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/ats-auth/ats-auth/internal/armour"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
-
-// maxPrivateText bounds the text of one private key, in bytes.
-const maxPrivateText = 64 << 10
 
 // hidden is a private key that does not print: not by its methods, and not where
 // fmt asks none, since it follows no pointer to an interface.
@@ -92,79 +89,29 @@ func usable(key any) (crypto.Signer, error) {
 	return hide(s), nil
 }
 
-// ParsePrivate reads one private key that somebody hands in: PEM of PKCS #1,
-// PKCS #8 or SEC 1, or a private JWK (RFC 7517). The error says what the text is
-// instead, an encrypted or a public key say, and never quotes it.
+// ParsePrivate reads one private key that somebody hands in: PEM of PKCS #1 (RFC
+// 8017), PKCS #8 (RFC 5958) or SEC 1 (RFC 5915), also on one line with `\n` or
+// blanks where its line ends were, or a private JWK (RFC 7517). Quotes around it
+// are no matter. The error says what the text is instead, an encrypted or a
+// public key say, or what is wrong with it, and never quotes it. An RSA key has
+// 1024 to 8192 bits; of those under 2048 WeakKey tells.
 func ParsePrivate(text []byte) (crypto.Signer, error) {
-	if len(text) > maxPrivateText {
-		return nil, fmt.Errorf("%d bytes for a private key, at most %d are read", len(text), maxPrivateText)
+	s, err := keyText(text, "private")
+	if err != nil {
+		return nil, err
 	}
-	s := strings.TrimSpace(string(text))
-	switch {
-	case s == "":
-		return nil, errors.New("no private key: the text is empty")
-	case strings.HasPrefix(s, "{"):
+	if strings.HasPrefix(s, "{") {
 		return privateJWK(s)
-	case strings.Contains(s, "-----BEGIN "):
-		return privatePEM([]byte(s))
 	}
-	return nil, errors.New("not a private key: neither PEM nor a JWK")
-}
-
-func privatePEM(text []byte) (crypto.Signer, error) {
-	var key crypto.Signer
-	for {
-		block, rest := pem.Decode(text)
-		if block == nil {
-			break
-		}
-		if text = rest; block.Type == "EC PARAMETERS" {
-			continue
-		}
-		k, err := privateBlock(block)
-		if err != nil {
-			return nil, err
-		}
-		if key != nil {
-			return nil, errors.New("more than one private key")
-		}
-		key = k
+	b, err := oneBlock(s, "private")
+	if err != nil {
+		return nil, err
 	}
-	if key == nil || strings.Contains(string(text), "-----BEGIN ") {
-		return nil, errors.New("a PEM block that does not end or is damaged")
+	k, err := armour.Private(b.DER)
+	if err != nil {
+		return nil, err
 	}
-	return key, nil
-}
-
-func privateBlock(block *pem.Block) (crypto.Signer, error) {
-	if strings.HasPrefix(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-		return nil, errors.New("the private key is encrypted: decrypt it before, with openssl pkcs8 say")
-	}
-	switch block.Type {
-	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY": // many a label does not fit its content
-	case "PUBLIC KEY", "RSA PUBLIC KEY":
-		return nil, errors.New("a public key, where a private one is needed")
-	case "CERTIFICATE", "TRUSTED CERTIFICATE", "X509 CERTIFICATE":
-		return nil, errors.New("a certificate, where a private key is needed")
-	case "CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST":
-		return nil, errors.New("a certificate request, where a private key is needed")
-	case "OPENSSH PRIVATE KEY":
-		return nil, errors.New("a private key in the form of OpenSSH, where PKCS #8 is read: ssh-keygen -p -m PKCS8 converts it")
-	case "DSA PRIVATE KEY":
-		return nil, errors.New("a DSA key, which signs no JWT")
-	default:
-		return nil, errors.New("a PEM block of another kind than a private key")
-	}
-	if k, err := x509.ParsePKCS1PrivateKey(block.Bytes); err == nil {
-		return usable(k)
-	}
-	if k, err := x509.ParseECPrivateKey(block.Bytes); err == nil {
-		return usable(k)
-	}
-	if k, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
-		return usable(k)
-	}
-	return nil, errors.New("a PEM block that holds no private key, whatever its label says, or one of an unknown kind")
+	return usable(k)
 }
 
 func privateJWK(text string) (crypto.Signer, error) {

@@ -12,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -94,10 +95,6 @@ func TestWhatIsNoPrivateKeyIsRefusedByNameAndNeverQuoted(t *testing.T) {
 	spki, spkiErr := x509.MarshalPKIXPublicKey(key.Public())
 	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "hunter2"}, NotAfter: time.Now().Add(time.Hour)}
 	certificate, certificateErr := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	short, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
 	agreement, err := ecdh.X25519().GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -123,15 +120,14 @@ func TestWhatIsNoPrivateKeyIsRefusedByNameAndNeverQuoted(t *testing.T) {
 		"OpenSSH":          {pemOf("OPENSSH PRIVATE KEY", []byte{1}, nil), "OpenSSH"},
 		"DSA":              {pemOf("DSA PRIVATE KEY", []byte{1}, nil), "DSA"},
 		"another label":    {pemOf("HUNTER2", []byte{1}, nil), "another kind"},
-		"a false label":    {pemOf("PRIVATE KEY", []byte("hunter2"), nil), "holds no private key"},
+		"a false label":    {pemOf("PRIVATE KEY", []byte("hunter2"), nil), "no private key of a kind"},
 		"two":              {good + good, "more than one"},
 		"key and cert":     {good + pemOf("CERTIFICATE", certificate, certificateErr), "a certificate, where"},
 		"no end":           {good[:len(good)-10], "does not end"},
 		"a second, no end": {good + good[:len(good)-10], "does not end"},
-		"short RSA":        {pemOf("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(short), nil), "an RSA key of 1024 bits"},
 		"a small curve":    {pemOf("EC PRIVATE KEY", small, smallErr), "not one of P-256, P-384, P-521"},
 		"X25519":           {pemOf("PRIVATE KEY", x25519, x25519Err), "signs no JWT"},
-		"too long":         {strings.Repeat("x", maxPrivateText+1), "at most"},
+		"too long":         {strings.Repeat("x", maxKeyText+1), "at most"},
 		"a public JWK":     {`{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`, "a public key, where"},
 		"a shared secret":  {`{"kty":"oct","k":"aHVudGVyMg"}`, "a shared secret"},
 		"a set":            {`{"keys":[` + rfc8037 + `]}`, "a JWK set"},
@@ -148,6 +144,7 @@ func TestWhatIsNoPrivateKeyIsRefusedByNameAndNeverQuoted(t *testing.T) {
 			t.Errorf("%s: was read", name)
 			continue
 		}
+		quotesNothing(t, err)
 		if !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "HUNTER2") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -169,23 +166,34 @@ func TestAStrangersKeyIsNotKept(t *testing.T) {
 // stranger is a signer whose key is elsewhere.
 type stranger struct{ crypto.Signer }
 
-func FuzzParsePrivateNeverPanicsAndWhatItReadsSigns(f *testing.F) {
+func FuzzParsePrivateNeverPanicsOrQuotesAndWhatItReadsSigns(f *testing.F) {
 	ec, err := Generate("ES256")
 	if err != nil {
 		f.Fatal(err)
 	}
 	der, err := MarshalPrivate(ec)
+	plain := pemOf("PRIVATE KEY", der, err)
 	f.Add([]byte(rfc8037))
-	f.Add([]byte(pemOf("PRIVATE KEY", der, err)))
 	f.Add(privateJWKOf(f, ec))
+	for _, text := range []string{plain, OneLine(plain), strings.ReplaceAll(plain, "\n", " "), "'" + plain + "'", plain[:80], plain + plain, strings.Replace(plain, "\nM", "\n!M", 1)} {
+		f.Add([]byte(text))
+		f.Add([]byte(strings.ReplaceAll(text, "PRIVATE", "PUBLIC")))
+		f.Add([]byte(strings.ReplaceAll(text, "PRIVATE KEY-----\n", "PRIVATE KEY\n")))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		_, err := ParsePublic(text)
+		quotesNothing(t, err)
 		key, err := ParsePrivate(text)
+		quotesNothing(t, err)
 		if err != nil {
 			return
 		}
 		algorithm, err := AlgorithmOf(key.Public())
 		if err != nil {
 			t.Fatal(err)
+		}
+		if _, weak := WeakKey(key.Public()); weak {
+			return
 		}
 		if _, err := Compact(key, algorithm, nil, []byte("{}")); err != nil {
 			t.Errorf("%s: %v", algorithm, err)
@@ -198,4 +206,20 @@ func FuzzParsePrivateNeverPanicsAndWhatItReadsSigns(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// quotesNothing looks in an error for what could be of a key: eight characters
+// of base64 in a row, other than the words that errors of ours are made of.
+func quotesNothing(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	const words = " character certificate encrypted passphrase parameters different together PowerShell " +
+		"PrivateKey PublicKey ssh-keygen whatever converts possible distinct "
+	for _, run := range regexp.MustCompile(`[A-Za-z0-9+/_=-]{8,}`).FindAllString(err.Error(), -1) {
+		if !strings.Contains(words, " "+run+" ") {
+			t.Errorf("%q could be of the key: %v", run, err)
+		}
+	}
 }

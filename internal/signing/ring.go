@@ -34,12 +34,17 @@ type Ring struct {
 type Header struct {
 	Type  string // typ: "JWT", "at+jwt"
 	KeyID bool   // name the key as kid; the ats door's clients know none
+	// TypeFirst puts typ before alg, as Tapis's services do.
+	TypeFirst bool
 }
 
 // encode gives the members in the order alg, typ, kid: the ats door's header is
 // {"alg":"HS256","typ":"JWT"} to the byte.
 func (h Header) encode(k Key) string {
 	text := `{"alg":` + quote(k.Algorithm) + `,"typ":` + quote(h.Type)
+	if h.TypeFirst {
+		text = `{"typ":` + quote(h.Type) + `,"alg":` + quote(k.Algorithm)
+	}
 	if h.KeyID {
 		text += `,"kid":` + quote(k.ID)
 	}
@@ -119,7 +124,7 @@ func (r *Ring) prepare() (err error) {
 		return err
 	}
 	r.room = 1 + base64.RawURLEncoding.EncodedLen(k.signatureBytes())
-	for _, h := range []Header{{"JWT", false}, {"JWT", true}, {"at+jwt", false}, {"at+jwt", true}} {
+	for _, h := range []Header{{Type: "JWT"}, {Type: "JWT", KeyID: true}, {Type: "JWT", TypeFirst: true}, {Type: "at+jwt"}, {Type: "at+jwt", KeyID: true}} {
 		r.headers[h] = h.encode(k)
 	}
 	return nil

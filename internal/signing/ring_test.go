@@ -60,7 +60,7 @@ func TestTheAtsDoorsHeaderIsTheOriginalsToTheByte(t *testing.T) {
 
 func TestWhatARingSignsAnotherLibrarysParserVerifies(t *testing.T) {
 	for _, algorithm := range []string{"HS256", "HS384", "HS512"} {
-		for _, h := range []Header{{}, {"JWT", false}, {"JWT", true}, {"at+jwt", true}, {`odd"<typ>`, true}} {
+		for _, h := range []Header{{}, {Type: "JWT"}, {Type: "JWT", KeyID: true}, {Type: "JWT", TypeFirst: true}, {Type: "at+jwt", KeyID: true}, {Type: `odd"<typ>`, KeyID: true}, {Type: `odd"<typ>`, TypeFirst: true}} {
 			for _, text := range []string{`{}`, payload, `{"x":"` + strings.Repeat("x", 5000) + `"}`} {
 				k := Key{ID: "k 1", Algorithm: algorithm, State: Active, Secret: token.NewSecret(strings.Repeat("0123456789", 7))}
 				compact, err := newRing(t, k).Sign(h, []byte(text))

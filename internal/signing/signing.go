@@ -42,9 +42,13 @@ type Key struct {
 	// section 3.2 asks; see WeakSecret.
 	Secret token.Secret
 	// Private is what a key of any other algorithm consists of: an RSA key of 2048
-	// to 8192 bits, an ECDSA key on the curve of its algorithm or an Ed25519 key,
-	// held in memory. It is nil for HMAC.
+	// to 8192 bits (from 1024 with AllowWeak), an ECDSA key on the curve of its
+	// algorithm or an Ed25519 key, held in memory. It is nil for HMAC.
 	Private crypto.Signer `json:"-"`
+	// AllowWeak lets an RSA key of less than 2048 bits into a ring; see WeakKey.
+	// Default: NewRing refuses it. Danger: such a key can be factored, and whoever
+	// has done that signs what he likes.
+	AllowWeak bool
 }
 
 // Format prints the key for every verb, its secret as redacted.
@@ -80,6 +84,9 @@ func (k Key) signer() (signer, error) {
 	sign, err := signerOf(k.Private, k.Algorithm)
 	if err != nil {
 		return nil, fmt.Errorf("key %s: %w", k.ID, err)
+	}
+	if reason, weak := WeakKey(k.Private.Public()); weak && !k.AllowWeak {
+		return nil, fmt.Errorf("key %s: %s: [tokens] allow_weak_key = true, or tenant add --allow-weak-key, allows it", k.ID, reason)
 	}
 	return sign, nil
 }

@@ -143,7 +143,7 @@ func TestAPublicKeyIsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	framings := []string{string(spki), string(pkcs1), string(jwk), armour("PUBLIC KEY", spki), armour("RSA PUBLIC KEY", pkcs1)}
+	framings := []string{string(spki), string(pkcs1), string(jwk), pemOf("PUBLIC KEY", spki), pemOf("RSA PUBLIC KEY", pkcs1)}
 	for _, f := range framings {
 		framings = append(framings, strings.TrimSpace(f), f+"\n", strings.ReplaceAll(f, "\n", "\r\n"), strings.ReplaceAll(f, "\n", ""))
 	}
@@ -152,14 +152,14 @@ func TestAPublicKeyIsNoSecret(t *testing.T) {
 	for _, secret := range framings {
 		refuses(t, v, input+"."+b64(hs256(input, secret)), token.ErrSignature)
 	}
-	for _, secret := range []string{armour("PUBLIC KEY", spki), armour("CERTIFICATE", spki)} {
+	for _, secret := range []string{pemOf("PUBLIC KEY", spki), pemOf("CERTIFICATE", spki)} {
 		if _, err := New(Config{Keys: []Key{{Algorithm: "HS256", Secret: token.NewSecret(secret)}}}); err == nil {
 			t.Error("a public key is taken for a secret")
 		}
 	}
 }
 
-func armour(label string, der []byte) string {
+func pemOf(label string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}))
 }
 

@@ -6,7 +6,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json"
 
+	"github.com/ats-auth/ats-auth/internal/armour"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -43,28 +43,19 @@ func ParseKeys(text []byte) ([]Key, error) {
 }
 
 func parsePEM(s string) ([]Key, error) {
-	s = strings.NewReplacer(`\r`, "", `\n`, "\n").Replace(s)
+	blocks, err := armour.Blocks(s)
+	if err != nil {
+		return nil, err
+	}
 	var keys []Key
 	certificates := 0
-	for {
-		_, rest, found := strings.Cut(s, "-----BEGIN ")
-		if !found {
-			break
-		}
-		label, rest, _ := strings.Cut(rest, "-----")
-		body, rest, ended := strings.Cut(rest, "-----END "+label+"-----")
-		if s = rest; !ended {
-			return nil, fmt.Errorf("the PEM block %q does not end", clip(label))
-		}
-		if label == "EC PARAMETERS" {
-			continue
-		}
-		if label == "CERTIFICATE" {
+	for _, b := range blocks {
+		if b.Label == "CERTIFICATE" {
 			certificates++
 		}
-		k, err := parseBlock(label, strings.Join(strings.Fields(body), ""))
+		k, err := parseBlock(b)
 		if err != nil {
-			return nil, fmt.Errorf("PEM block %q: %w", clip(label), err)
+			return nil, fmt.Errorf("PEM block %q: %w", b.Label, err)
 		}
 		keys = append(keys, k)
 	}
@@ -78,46 +69,28 @@ func parsePEM(s string) ([]Key, error) {
 	return keys, nil
 }
 
-func parseBlock(label, body string) (Key, error) {
-	if strings.Contains(body, ":") || strings.HasPrefix(label, "ENCRYPTED") {
+func parseBlock(b armour.Block) (Key, error) {
+	if b.Encrypted {
 		return Key{}, errors.New("encrypted keys are not read")
 	}
-	der, err := base64.StdEncoding.Strict().DecodeString(body)
-	if err != nil {
-		return Key{}, errors.New("its body is not base64")
-	}
-	switch label {
-	case "PUBLIC KEY", "RSA PUBLIC KEY": // many a label does not fit its content
-		if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
-			return Key{Public: pub}, nil
-		}
-		pub, err := x509.ParsePKIXPublicKey(der)
+	switch b.Label {
+	case "PUBLIC KEY", "RSA PUBLIC KEY":
+		pub, err := armour.Public(b.DER)
 		return Key{Public: pub}, err
 	case "CERTIFICATE":
-		c, err := x509.ParseCertificate(der)
+		c, err := x509.ParseCertificate(b.DER)
 		if err != nil {
 			return Key{}, err
 		}
 		return Key{Public: c.PublicKey}, nil
 	case "PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY":
-		return parsePrivate(der)
+		k, err := armour.Private(b.DER)
+		if err != nil {
+			return Key{}, err
+		}
+		return Key{Public: k.Public(), private: true}, nil
 	}
 	return Key{}, errors.New("no kind of key known here")
-}
-
-func parsePrivate(der []byte) (Key, error) {
-	if k, err := x509.ParsePKCS1PrivateKey(der); err == nil {
-		return Key{Public: k.Public(), private: true}, nil
-	}
-	if k, err := x509.ParseECPrivateKey(der); err == nil {
-		return Key{Public: k.Public(), private: true}, nil
-	}
-	// The text of the error could quote the key.
-	k, err := x509.ParsePKCS8PrivateKey(der)
-	if signer, ok := k.(crypto.Signer); ok && err == nil {
-		return Key{Public: signer.Public(), private: true}, nil
-	}
-	return Key{}, errors.New("not a private key that signs")
 }
 
 // parseJWKs reads one JWK or a set.

@@ -1,7 +1,9 @@
 package verifier
 
 import (
+	"crypto/rsa"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -10,35 +12,75 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
-// TestTheTokensOfTheTapisDocumentationVerify sets the clock back to before they
-// expired: seven are signed with a key of 1024 bits, the last with one of 2048.
-func TestTheTokensOfTheTapisDocumentationVerify(t *testing.T) {
-	read := func(name string) Key {
-		text, err := os.ReadFile("testdata/" + name)
+// seedToken is a token that the documentation of Tapis prints, with the key that
+// signed it.
+type seedToken struct {
+	raw, bits, kind string
+}
+
+func seedTokens(t *testing.T) (list []seedToken) {
+	t.Helper()
+	text, err := os.ReadFile("../../testdata/tapis/seed-tokens.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if raw, note, ok := strings.Cut(strings.TrimSpace(line), " # "); ok {
+			bits, kind, _ := strings.Cut(note, ", ")
+			list = append(list, seedToken{raw, bits, kind})
+		}
+	}
+	if len(list) != 8 {
+		t.Fatalf("%d tokens", len(list))
+	}
+	return list
+}
+
+// seedKey reads a key as a file has it, and as configuration files do: on one
+// line, \n written out.
+func seedKey(t *testing.T, bits string) Key {
+	t.Helper()
+	text, err := os.ReadFile("../../testdata/tapis/tapis-seed-public-" + bits + ".pem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Key
+	for _, form := range []string{string(text), strings.ReplaceAll(string(text), "\n", `\n`)} {
+		keys, err := ParseKeys([]byte(form))
+		if err != nil || len(keys) != 1 {
+			t.Fatalf("%d keys, %v", len(keys), err)
+		}
+		list = append(list, keys...)
+	}
+	if public := list[0].Public.(*rsa.PublicKey); !public.Equal(list[1].Public) || fmt.Sprint(public.N.BitLen()) != bits {
+		t.Fatalf("%s bits: %v, %v", bits, list[0].Public, list[1].Public)
+	}
+	list[0].Algorithm = "RS256"
+	return list[0]
+}
+
+func TestTheSeedTokensOfTapisVerifyUntilTheirSecondIsOver(t *testing.T) {
+	keysOf := map[string]Key{"1024": seedKey(t, "1024"), "2048": seedKey(t, "2048")}
+	other := map[string]string{"1024": "2048", "2048": "1024"}
+	byBits := map[string]int{}
+	for i, s := range seedTokens(t) {
+		byBits[s.bits]++
+		at := func(now time.Time, bits string) *Verifier {
+			return newVerifier(t, func(c *Config) {
+				c.Keys, c.AllowWeakKeys, c.Now = []Key{keysOf[bits]}, bits == "1024", func() time.Time { return now }
+			})
+		}
+		decoded, err := token.Decode(s.raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		// As configuration files have it: on one line, \n written out.
-		list, err := ParseKeys([]byte(strings.ReplaceAll(string(text), "\n", `\n`)))
-		if err != nil || len(list) != 1 {
-			t.Fatal(err)
+		var registered token.Registered
+		if err := decoded.Claims.Registered(&registered); err != nil || !registered.Expires.Present {
+			t.Fatalf("token %d: exp %v, %v", i+1, registered.Expires, err)
 		}
-		list[0].Algorithm = "RS256"
-		return list[0]
-	}
-	small, large := read("tapis_1024.pem"), read("tapis_2048.pem")
-	then := time.Date(2019, 9, 1, 0, 0, 0, 0, time.UTC)
-	both := func(now time.Time) *Verifier {
-		return newVerifier(t, func(c *Config) {
-			c.Keys, c.AllowWeakKeys, c.Now = []Key{small, large}, true, func() time.Time { return now }
-		})
-	}
-	raws := lines(t, "tapis_tokens.txt")
-	if len(raws) != 8 {
-		t.Fatalf("%d tokens", len(raws))
-	}
-	for i, raw := range raws {
-		claims, err := both(then).Verify(t.Context(), raw)
+		over := time.UnixMicro(registered.Expires.Microseconds)
+		before := over.Add(-time.Second)
+		claims, err := at(before, s.bits).Verify(t.Context(), s.raw)
 		if err != nil {
 			t.Errorf("token %d: %v", i+1, err)
 			continue
@@ -47,20 +89,27 @@ func TestTheTokensOfTheTapisDocumentationVerify(t *testing.T) {
 		if old, ok := claims.String("token_type"); ok {
 			kind = old
 		}
-		if !strings.HasPrefix(claims.Issuer(), "https://dev.api.tapis.io/") || kind != "access" && kind != "refresh" {
+		if !strings.HasPrefix(claims.Issuer(), "https://dev.api.tapis.io/") || !strings.HasPrefix(s.kind, kind) || kind == "" {
 			t.Errorf("token %d: %s", i+1, claims.JSON())
 		}
-		refuses(t, both(time.Now()), raw, token.ErrExpired)
-		alone := newVerifier(t, func(c *Config) { c.Keys, c.Now = []Key{large}, func() time.Time { return then } })
-		if _, err := alone.Verify(t.Context(), raw); (err == nil) != (i == 7) || i < 7 && !errors.Is(err, token.ErrSignature) {
-			t.Errorf("token %d by the larger key alone: %v", i+1, err)
-		}
+		refuses(t, at(over, s.bits), s.raw, token.ErrExpired)
+		refuses(t, at(time.Now(), s.bits), s.raw, token.ErrExpired)
+		refuses(t, at(before, other[s.bits]), s.raw, token.ErrSignature)
+		refuses(t, at(before, s.bits), tampered(s.raw), token.ErrSignature)
 	}
-	if w := both(then).Warnings(t.Context()); len(w) != 1 || !strings.Contains(w[0], "1024 bits") {
-		t.Errorf("warnings %q", w)
+	if byBits["1024"] != 7 || byBits["2048"] != 1 {
+		t.Errorf("tokens by bits: %v", byBits)
 	}
+}
+
+func TestTheSmallerSeedKeyOfTapisNeedsLeaveAndWarns(t *testing.T) {
+	small, large := seedKey(t, "1024"), seedKey(t, "2048")
 	if _, err := New(Config{Keys: []Key{small, large}}); err == nil {
 		t.Error("the smaller key is taken without leave")
+	}
+	v := newVerifier(t, func(c *Config) { c.Keys, c.AllowWeakKeys = []Key{small, large}, true })
+	if w := v.Warnings(t.Context()); len(w) != 1 || !strings.Contains(w[0], "1024 bits") {
+		t.Errorf("warnings %q", w)
 	}
 }
 
