@@ -24,8 +24,8 @@ const secretPrefix = "ats_cs_"
 // has none, since it is public or signs with a key of its own. Of a, all counts
 // but SecretMAC and the instants. The error names the field that is wrong.
 func (i *Issuer) AddApplication(ctx context.Context, a store.Application) (stored store.Application, secret token.Secret, err error) {
-	if a.Tenant != store.DefaultTenant {
-		return stored, secret, fmt.Errorf("there is no tenant %q", a.Tenant)
+	if _, err := i.Tenant(ctx, a.Tenant); err != nil {
+		return stored, secret, err
 	}
 	if a.ID == "" {
 		a.ID = "app-" + strings.ToLower(rand.Text()[:20])

@@ -195,7 +195,7 @@ func TestWhatNoApplicationMayBeIsRefusedByTheNameOfTheField(t *testing.T) {
 		change func(*store.Application)
 		field  string
 	}{
-		{func(a *store.Application) { a.Tenant = "nowhere" }, `there is no tenant "nowhere"`},
+		{func(a *store.Application) { a.Tenant = "nowhere" }, `no tenant "nowhere": not found`},
 		{func(a *store.Application) { a.Name = "" }, "application name"},
 		{func(a *store.Application) { a.Name = "a\x1b[31m" }, "application name"},
 		{func(a *store.Application) { a.Name = "a\u202eb" }, "application name"},

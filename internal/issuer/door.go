@@ -1,6 +1,7 @@
 package issuer
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -21,6 +22,10 @@ type DoorConfig struct {
 	Issuer string // iss
 	// Format of the access tokens. Default: that of ats.auth.
 	Format Format
+	// KeyAlgorithm is of the keys that are made. Default: the Format's usual one.
+	KeyAlgorithm string
+	// AllowWeakKeys lets RSA keys under 2048 bits sign. Danger: they can be broken.
+	AllowWeakKeys bool
 	// Secret signs. Default: one is made and kept in the store.
 	Secret token.Secret
 	// AccessTTL is the lifetime of an access token, and the longest that can be
@@ -31,6 +36,8 @@ type DoorConfig struct {
 	RefreshTTL int64
 	// RefreshIdle is how long a refresh token may lie unused; 0: no limit.
 	RefreshIdle int64
+	// MaxAccessTTL clamps what a mint asks for; 0: no limit.
+	MaxAccessTTL int64
 	// MaxRefreshTTL clamps what is asked for, for logins that exist too; 0: no limit.
 	MaxRefreshTTL int64
 	// ReuseGrace is how long a refresh token that has been used is given the same
@@ -43,6 +50,7 @@ type Door struct {
 	DoorConfig
 	issuer *Issuer
 	keys   atomic.Pointer[doorKeys]
+	spans  spans
 	limit  atomic.Int64 // MaxRefreshTTL, or the property where that is less
 }
 
@@ -64,6 +72,7 @@ func (c *DoorConfig) check() error {
 		{"access tokens", &c.AccessTTL},
 		{"refresh tokens", &c.RefreshTTL},
 		{"idle refresh tokens", &c.RefreshIdle},
+		{"access tokens at most", &c.MaxAccessTTL},
 		{"refresh tokens at most", &c.MaxRefreshTTL},
 		{"the grace of refresh tokens", &c.ReuseGrace},
 	} {
@@ -78,21 +87,37 @@ func (c *DoorConfig) check() error {
 // Door opens a door. Its keys are read, or made, now. Not to be called once Run
 // has been.
 func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
+	d, err := i.open(ctx, c)
+	if err == nil {
+		i.doors = append(i.doors, d)
+	}
+	return d, err
+}
+
+func (i *Issuer) open(ctx context.Context, c DoorConfig) (*Door, error) {
+	d, err := i.closed(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(d.loadKeys(ctx), d.loadLimit(ctx)); err != nil {
+		return nil, fmt.Errorf("door %s: %w", c.Name, err)
+	}
+	return d, nil
+}
+
+// closed is a door without its keys.
+func (i *Issuer) closed(c DoorConfig) (*Door, error) {
 	if c.Tenant == "" {
 		c.Tenant = store.DefaultTenant
 	}
 	if c.Format.claims == nil {
 		c.Format = FormatATS()
 	}
+	c.KeyAlgorithm = cmp.Or(c.KeyAlgorithm, c.Format.algorithm)
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
-	d := &Door{DoorConfig: c, issuer: i}
-	if err := errors.Join(d.loadKeys(ctx), d.loadLimit(ctx)); err != nil {
-		return nil, fmt.Errorf("door %s: %w", c.Name, err)
-	}
-	i.doors = append(i.doors, d)
-	return d, nil
+	return &Door{DoorConfig: c, issuer: i}, nil
 }
 
 // Login checks credentials and issues a token. The token counts as issued at
@@ -132,6 +157,18 @@ func (d *Door) accessTTL(wanted int64) int64 {
 	return min(wanted, d.AccessTTL)
 }
 
+// mintTTL is a lifetime that a mint asks for, within what the door allows.
+func mintTTL(wanted, usual, most int64) int64 {
+	ttl := usual
+	if wanted > 0 {
+		ttl = wanted
+	}
+	if most > 0 {
+		ttl = min(ttl, most)
+	}
+	return min(ttl, maxTTL)
+}
+
 // refreshEnd is the absolute end of a login; 0 is none.
 func (d *Door) refreshEnd(created, wanted int64) int64 {
 	ttl := d.RefreshTTL
@@ -167,11 +204,20 @@ func (d *Door) endOf(s store.Session) int64 {
 // authenticate checks a name and a password. Unknown user, disabled user and
 // wrong password read the same and cost the same.
 func (i *Issuer) authenticate(ctx context.Context, tenant string, who token.Credentials, source string) (store.User, error) {
-	guessed := store.SubjectKey(tenant, who.Username)
+	var user store.User
+	err := i.braked(ctx, store.SubjectKey(tenant, who.Username), source, func() (err error) {
+		user, err = i.checkPassword(ctx, tenant, who)
+		return err
+	})
+	return user, err
+}
+
+// braked checks credentials where guessing them is slowed.
+func (i *Issuer) braked(ctx context.Context, guessed, source string, check func() error) error {
 	if wait, ok := i.Throttle.Wait(ctx, guessed, source); !ok {
-		return store.User{}, &token.Refusal{Kind: token.ErrThrottled, RetryAfter: wait}
+		return &token.Refusal{Kind: token.ErrThrottled, RetryAfter: wait}
 	}
-	user, err := i.checkPassword(ctx, tenant, who)
+	err := check()
 	switch {
 	case err == nil:
 		i.Throttle.Success(guessed, source)
@@ -180,7 +226,7 @@ func (i *Issuer) authenticate(ctx context.Context, tenant string, who token.Cred
 	default:
 		i.Throttle.Release(guessed, source)
 	}
-	return user, err
+	return err
 }
 
 func (i *Issuer) checkPassword(ctx context.Context, tenant string, who token.Credentials) (store.User, error) {
@@ -192,26 +238,35 @@ func (i *Issuer) checkPassword(ctx context.Context, tenant string, who token.Cre
 			return user, unavailable(err)
 		}
 	}
-	ok, rehash, err := i.Hasher.Verify(ctx, user.PasswordHash, who.Password.Reveal())
-	var busy *password.BusyError
+	rehash, err := i.comparePassword(ctx, user.Name, user.PasswordHash, who.Password)
 	switch {
-	case errors.As(err, &busy):
-		return user, &token.Refusal{Kind: token.ErrThrottled, Reason: "too many logins at once", RetryAfter: busy.RetryAfter}
-	case errors.Is(err, password.ErrFormat):
-		// An answer of its own would tell that there is such a user.
-		i.Log.Error("a stored password hash cannot be read", "user", user.Name, "error", err)
-		return user, token.ErrCredentials
-	case errors.Is(err, password.ErrTooLong):
-		return user, token.ErrCredentials
 	case err != nil:
 		return user, err
-	case !ok || user.Disabled:
+	case user.Disabled:
 		return user, token.ErrCredentials
 	}
 	if rehash {
 		i.rehash(ctx, user, who.Password)
 	}
 	return user, nil
+}
+
+// comparePassword takes the same time for a wrong password and for no hash:
+// ErrCredentials. rehash tells that the hash is of another kind than today's.
+func (i *Issuer) comparePassword(ctx context.Context, name, hash string, pass token.Secret) (rehash bool, err error) {
+	ok, rehash, err := i.Hasher.Verify(ctx, hash, pass.Reveal())
+	var busy *password.BusyError
+	switch {
+	case errors.As(err, &busy):
+		return false, &token.Refusal{Kind: token.ErrThrottled, Reason: "too many logins at once", RetryAfter: busy.RetryAfter}
+	case errors.Is(err, password.ErrFormat):
+		// An answer of its own would tell that there is such a user.
+		i.Log.Error("a stored password hash cannot be read", "user", name, "error", err)
+		return false, token.ErrCredentials
+	case err == nil && !ok, errors.Is(err, password.ErrTooLong):
+		return false, token.ErrCredentials
+	}
+	return rehash, err
 }
 
 // rehash replaces a hash of another kind by today's; that it did not work out

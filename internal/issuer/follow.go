@@ -95,7 +95,14 @@ func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
 		}
 		i.revocations.Add(fact(row))
 	}
-	for _, d := range i.doors {
+	if changed[store.ChangeTenants] {
+		for _, all := range i.tenanted {
+			if err := all.load(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	for d := range i.allDoors() {
 		if err := d.reload(ctx, changed); err != nil {
 			return err
 		}
@@ -107,7 +114,9 @@ func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
 }
 
 // isChange tells a fact that is no revocation, but says what is to be read again.
-func isChange(kind string) bool { return kind == store.ChangeKeys || kind == store.ChangeProperties }
+func isChange(kind string) bool {
+	return kind == store.ChangeKeys || kind == store.ChangeProperties || kind == store.ChangeTenants
+}
 
 // reload reads again what has changed.
 func (d *Door) reload(ctx context.Context, changed map[string]bool) error {

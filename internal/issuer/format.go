@@ -20,12 +20,17 @@ type Format struct {
 	header signing.Header
 	// algorithm of the first key that is made.
 	algorithm string
+	// rsaBits is the size of RSA keys that are made; 0: the usual one.
+	rsaBits int
 	// types are the values of typ that such a token may have.
 	types []string
-	// id is the member that holds the token's id, and user the one that holds the
-	// name of its subject.
-	id, user string
-	claims   func(d *Door, g grant) []byte
+	// id is the member that holds the token's id, user the one that holds the name
+	// of its subject, and client the one that holds the application's.
+	id, user, client string
+	claims           func(d *Door, g grant) []byte
+	// minted tells that refresh tokens are JWTs too, that each token stands for
+	// itself, and that the claims can hold what a service likes: see tapis.go.
+	minted bool
 	// knowsUser tells that claims are written from the user's record.
 	knowsUser bool
 	refresh   refreshFormat
@@ -34,7 +39,8 @@ type Format struct {
 // FormatATS is that of ats.auth: HS256, no kid, times with their microseconds.
 func FormatATS() Format {
 	return Format{
-		header: signing.Header{Type: "JWT"}, algorithm: "HS256", id: "jti", user: "sub", claims: atsClaims, refresh: rotatingRefresh(),
+		header: signing.Header{Type: "JWT"}, algorithm: "HS256", id: "jti", user: "sub", client: "client_id",
+		claims: atsClaims, refresh: rotatingRefresh(),
 	}
 }
 
@@ -42,7 +48,7 @@ func FormatATS() Format {
 func FormatRFC9068() Format {
 	return Format{
 		header: signing.Header{Type: "at+jwt", KeyID: true}, algorithm: "ES256", types: []string{"at+jwt"},
-		id: "jti", user: "sub", claims: accessClaims, refresh: rotatingRefresh(),
+		id: "jti", user: "sub", client: "client_id", claims: accessClaims, refresh: rotatingRefresh(),
 	}
 }
 
@@ -54,6 +60,8 @@ type grant struct {
 	actor      json.RawMessage // act (RFC 8693 section 4.1)
 	origin     []origin        // the tokens that were exchanged for it, the nearest first
 	user       store.User      // whose it is, where the format knows users
+	mint       *Mint           // of a minted token; else nil
+	refreshTTL int64           // seconds, of its refresh token; 0: it gets none
 }
 
 // origin is a token that was exchanged for another: what voids it voids that one.
@@ -178,8 +186,12 @@ func appendJSON(b []byte, v any) []byte {
 
 // newVerifier makes what judges the tokens of a door by these keys.
 func (d *Door) newVerifier(keys []signing.Key) (*verifier.Verifier, error) {
+	required := []string{"sub"}
+	if !d.Format.minted { // else take looks at what its kinds have
+		required = append(required, d.Format.id, d.Format.user)
+	}
 	return verifier.New(verifier.Config{
 		Keys: verifying(keys), Issuer: d.Issuer, Types: d.Format.types, AnyAudience: true,
-		Required: []string{"sub", d.Format.id, d.Format.user}, Now: d.issuer.clock.read,
+		AllowWeakKeys: d.AllowWeakKeys, Required: required, Now: d.issuer.clock.read,
 	})
 }

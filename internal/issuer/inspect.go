@@ -17,15 +17,19 @@ type Live struct {
 	ID     token.ID // session and instant of issue
 	Door   *Door    // that issued it
 	JTI    string   // the id as it stands in the token
-	User   string   // the subject by its name: a user's, or an application's ID
+	User   string   // the subject by its name: a user's, an application's ID, or what ServiceSubject makes of a service's
 	Client string   // client_id; empty: no application's
 	Expiry int64    // exp in microseconds
 	origin []origin // the tokens that were exchanged for it
+	minted *minted  // what it says besides, where the door's tokens are minted
 }
 
 // Thumbprint is of the key that the token is bound to (RFC 9449 section 6.1);
 // empty: it is a bearer token.
 func (l *Live) Thumbprint() string {
+	if l.minted != nil { // cnf there is whatever a service made of it
+		return ""
+	}
 	if raw, ok := l.Raw("cnf"); ok {
 		if cnf, err := token.ParseObject(string(raw)); err == nil {
 			jkt, _ := cnf.String("jkt")
@@ -63,14 +67,11 @@ func (d *Door) Live(ctx context.Context, raw string) (*Live, error) {
 // doorOf returns the other door of the tenant that issued a token by its own
 // word, nil when there is none. The door judges it all the same.
 func (i *Issuer) doorOf(asked *Door, raw string) *Door {
-	if len(i.doors) < 2 {
-		return nil
-	}
 	t, err := token.Decode(raw)
 	if err != nil {
 		return nil
 	}
-	for _, d := range i.doors {
+	for d := range i.allDoors() {
 		if d != asked && d.Tenant == asked.Tenant && d.Issuer == t.Claims.Issuer() {
 			return d
 		}
@@ -80,6 +81,34 @@ func (i *Issuer) doorOf(asked *Door, raw string) *Door {
 
 // judge is Live for the door's own tokens.
 func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
+	if d.Format.minted {
+		return d.judgeMinted(ctx, raw)
+	}
+	claims, err := d.verify(ctx, raw)
+	if err != nil {
+		return nil, err
+	}
+	id, ours := d.issuer.unseal(claims.Text(), d.Format.id)
+	if !ours {
+		return nil, token.Refuse(token.ErrUnknown, "token unknown: its id was not made here")
+	}
+	live := &Live{Claims: claims, ID: id, Door: d}
+	live.JTI, _ = claims.String(d.Format.id)
+	live.User, _ = claims.String(d.Format.user)
+	live.Client, _ = claims.String(d.Format.client)
+	if raw, exchanged := claims.Raw("origin"); exchanged {
+		if err := json.Unmarshal(raw, &live.origin); err != nil {
+			return nil, token.Refuse(token.ErrMalformed, "malformed token: origin cannot be read")
+		}
+	}
+	if err := live.honoured(ctx); err != nil {
+		return nil, err
+	}
+	return live, nil
+}
+
+// verify judges what a token says and who signed it, not whether it is void.
+func (d *Door) verify(ctx context.Context, raw string) (*token.Claims, error) {
 	keys, err := d.keysNow()
 	if err != nil {
 		return nil, err
@@ -88,49 +117,46 @@ func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
 	if errors.Is(err, token.ErrNotYetValid) && d.follows(raw) {
 		claims, err = keys.verifier.Verify(ctx, raw)
 	}
-	if err != nil {
-		return nil, err
+	return claims, err
+}
+
+// honoured tells why a genuine token is void, if it is.
+func (l *Live) honoured(ctx context.Context) (err error) {
+	if err := l.Door.issuer.Fresh(ctx); err != nil {
+		return err
 	}
-	id, ours := d.issuer.unseal(claims.Text(), d.Format.id)
-	if !ours {
-		return nil, token.Refuse(token.ErrUnknown, "token unknown: its id was not made here")
+	if l.Expiry, _, err = l.NumericDate("exp"); err != nil {
+		return err
 	}
-	if err := d.issuer.Fresh(ctx); err != nil {
-		return nil, err
-	}
-	live := &Live{Claims: claims, ID: id, Door: d}
-	live.JTI, _ = claims.String(d.Format.id)
-	live.User, _ = claims.String(d.Format.user)
-	live.Client, _ = claims.String("client_id")
-	if live.Expiry, _, err = claims.NumericDate("exp"); err != nil {
-		return nil, err
-	}
-	if raw, exchanged := claims.Raw("origin"); exchanged {
-		if err := json.Unmarshal(raw, &live.origin); err != nil {
-			return nil, token.Refuse(token.ErrMalformed, "malformed token: origin cannot be read")
+	for _, q := range l.queries() {
+		if l.Door.issuer.revocations.Revoked(q) {
+			return token.ErrRevoked
 		}
 	}
-	for _, q := range live.queries() {
-		if d.issuer.revocations.Revoked(q) {
-			return nil, token.ErrRevoked
-		}
-	}
-	return live, nil
+	return nil
 }
 
 // queries ask about the token, and about each that was exchanged for it: by its
 // identity and by its application. Its login and its user are the same.
 func (l *Live) queries() []verifier.Query {
-	list := append(make([]verifier.Query, 0, 1+len(l.origin)), l.query(l.JTI, l.Issuer(), l.Client))
+	list := append(make([]verifier.Query, 0, 1+len(l.origin)), l.query(l.identity(), l.Client))
 	for _, o := range l.origin {
-		list = append(list, l.query(o.JTI, cmp.Or(o.Issuer, l.Issuer()), o.Client))
+		list = append(list, l.query(token.IdentityOf(cmp.Or(o.Issuer, l.Issuer()), o.JTI), o.Client))
 	}
 	return list
 }
 
-func (l *Live) query(jti, issuer, client string) verifier.Query {
+// identity names the token for revocation.
+func (l *Live) identity() [16]byte {
+	if l.minted != nil {
+		return l.minted.identity
+	}
+	return token.IdentityOf(l.Issuer(), l.JTI)
+}
+
+func (l *Live) query(identity [16]byte, client string) verifier.Query {
 	q := verifier.Query{
-		Identity: token.IdentityOf(issuer, jti), Session: l.ID.Session,
+		Identity: identity, Session: l.ID.Session,
 		Tenant: l.Door.Tenant, Subject: store.SubjectKey(l.Door.Tenant, l.User), IssuedAt: l.ID.IssuedAt,
 	}
 	if client != "" {

@@ -48,6 +48,8 @@ type Order struct {
 	Origin *Live
 	// Session is the login's, where it has been decided already.
 	Session store.ID
+	// Mint is what a door of minted tokens writes besides. Nil at other doors.
+	Mint *Mint
 }
 
 // Issue gives a token as of an instant. changes become durable with the login,
@@ -56,6 +58,9 @@ func (d *Door) Issue(ctx context.Context, at int64, o Order, changes ...store.Co
 	g := d.newGrant(at, o)
 	if err := d.know(ctx, &g); err != nil {
 		return token.Set{}, err
+	}
+	if d.Format.minted {
+		return d.mint(ctx, g, changes...)
 	}
 	if o.Refresh {
 		g.Accessor = cmp.Or(o.Accessor, rand.Text())
@@ -86,6 +91,12 @@ func (d *Door) newGrant(at int64, o Order) grant {
 	if g.ID == (store.ID{}) {
 		g.ID = newSessionID()
 	}
+	if o.Mint != nil {
+		g.mint, g.AccessTTL = o.Mint, mintTTL(o.TTL, d.AccessTTL, d.MaxAccessTTL)
+		if o.Refresh {
+			g.refreshTTL = mintTTL(o.RefreshTTL, d.RefreshTTL, d.maxRefreshTTL())
+		}
+	}
 	if o.Origin != nil {
 		g.ID, g.origin = o.Origin.ID.Session, d.originOf(o.Origin)
 		g.ExpiresAt = o.Origin.Expiry
@@ -114,9 +125,9 @@ func (d *Door) issue(g grant, nonce string) (token.Set, error) {
 	if last := d.endOf(g.Session); last != 0 && (g.Accessor != "" || len(g.origin) > 0) {
 		g.end = min(g.end, last)
 	}
-	raw, err := keys.ring.Sign(d.Format.header, d.issuer.seal(d.Format.claims(d, g), d.Format.id, g.ID, g.at))
+	raw, err := d.sign(keys, d.Format.claims(d, g), g.ID, g.at)
 	if err != nil {
-		return token.Set{}, fmt.Errorf("sign: %w", err)
+		return token.Set{}, err
 	}
 	left := max(0, g.end-d.issuer.clock.read().UnixMicro())
 	set := token.Set{
@@ -133,6 +144,15 @@ func (d *Door) issue(g grant, nonce string) (token.Set, error) {
 		set.IDToken, err = d.idToken(keys, g, nonce, raw)
 	}
 	return set, err
+}
+
+// sign ends a claim set with an id and signs it.
+func (d *Door) sign(keys *doorKeys, claims []byte, session store.ID, at int64) (string, error) {
+	raw, err := keys.ring.Sign(d.Format.header, d.issuer.seal(claims, d.Format.id, session, at))
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return raw, nil
 }
 
 func (d *Door) idToken(keys *doorKeys, g grant, nonce, access string) (token.Secret, error) {

@@ -54,6 +54,8 @@ type Issuer struct {
 	seq       int64         // of the last fact read; under following
 	synced    atomic.Pointer[time.Time]
 	doors     []*Door
+	tenanted  []*Doors
+	services  serviceLogins
 }
 
 // New makes an Issuer whose mirror holds all that the store knows. Call Run to

@@ -121,6 +121,19 @@ func (d *Door) JWKS() ([]byte, error) {
 	return keys.jwks, nil
 }
 
+// PublicKey is the public half of the key that signs at this moment. A door that
+// signs with a shared secret has none, which is an error.
+func (d *Door) PublicKey() (crypto.PublicKey, error) {
+	keys, err := d.keysNow()
+	if err != nil {
+		return nil, err
+	}
+	if k := keys.ring.Signing(); k.Private != nil {
+		return k.Private.Public(), nil
+	}
+	return nil, fmt.Errorf("the %s door has no public key", d.Name)
+}
+
 // Algorithm is what the door signs with at this moment.
 func (d *Door) Algorithm() string {
 	keys, err := d.keysNow()
@@ -158,9 +171,10 @@ func (d *Door) keptKeys(ctx context.Context) ([]signing.Key, error) {
 	now := d.issuer.clock.read().UnixMicro()
 	var keys []signing.Key
 	for _, row := range rows {
-		if row.Tenant != d.Tenant || row.Door != d.Name || row.NotAfter != 0 && row.NotAfter <= now {
+		if !d.owns(row) || row.NotAfter != 0 && row.NotAfter <= now {
 			continue
 		}
+		d.spans.note(row.ID, row.LongestTTL)
 		key, err := d.openKey(row)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", row.ID, err)
@@ -178,7 +192,7 @@ func signs(k signing.Key, now int64) bool { return k.State == store.KeyActive &&
 func (d *Door) openKey(row store.Key) (signing.Key, error) {
 	key := signing.Key{
 		ID: row.ID, Algorithm: row.Algorithm, State: row.State,
-		CreatedAt: row.CreatedAt, NotBefore: row.NotBefore, NotAfter: row.NotAfter,
+		CreatedAt: row.CreatedAt, NotBefore: row.NotBefore, NotAfter: row.NotAfter, AllowWeak: d.AllowWeakKeys,
 	}
 	plain, err := d.issuer.Master.Open(row.Sealed, "key "+row.ID)
 	if err != nil {
@@ -214,7 +228,8 @@ type Rotation struct {
 	Algorithm string
 	// Now lets it sign at once. Default: a public key is published for as long as
 	// the JWK sets that others have kept are good, before it signs. A shared secret
-	// always signs at once, since nobody fetches it.
+	// always signs at once, since nobody fetches it; so does a minting door's, since
+	// its verifiers fetch the keys again when a signature is strange.
 	Now bool
 }
 
@@ -237,13 +252,13 @@ func (d *Door) newKey(r Rotation, from int64) ([]store.Command, error) {
 	}
 	return []store.Command{
 		store.PutKey{Key: key},
-		store.Revoke{Revocation: store.Revocation{Kind: store.ChangeKeys, Key: d.Tenant, At: key.CreatedAt}},
+		d.changedKeys(),
 	}, nil
 }
 
 // keyMaterial is the algorithm of a new key and what is sealed of it.
 func (d *Door) keyMaterial(r Rotation) (algorithm string, plain []byte, err error) {
-	algorithm = cmp.Or(r.Algorithm, d.Format.algorithm)
+	algorithm = cmp.Or(r.Algorithm, d.KeyAlgorithm)
 	if isHMAC(d.Format.algorithm) {
 		switch {
 		case !isHMAC(algorithm) || r.Private != nil:
@@ -257,7 +272,7 @@ func (d *Door) keyMaterial(r Rotation) (algorithm string, plain []byte, err erro
 		return "", nil, fmt.Errorf("the %s door signs with a private key", d.Name)
 	}
 	if r.Private == nil {
-		r.Private, err = signing.Generate(algorithm)
+		r.Private, err = d.generate(algorithm)
 	} else if r.Algorithm == "" {
 		algorithm, err = signing.AlgorithmOf(r.Private.Public())
 	}
@@ -265,12 +280,19 @@ func (d *Door) keyMaterial(r Rotation) (algorithm string, plain []byte, err erro
 		return "", nil, err
 	}
 	// What could not sign would end the service at its next start.
-	probe := signing.Key{ID: "new", Algorithm: algorithm, State: signing.Active, Private: r.Private}
+	probe := signing.Key{ID: "new", Algorithm: algorithm, State: signing.Active, Private: r.Private, AllowWeak: d.AllowWeakKeys}
 	if _, err := signing.NewRing(d.issuer.clock.read(), probe); err != nil {
 		return "", nil, err
 	}
 	plain, err = signing.MarshalPrivate(r.Private)
 	return algorithm, plain, err
+}
+
+func (d *Door) generate(algorithm string) (crypto.Signer, error) {
+	if d.Format.rsaBits > 0 && algorithm[0] != 'E' {
+		return signing.GenerateRSA(d.Format.rsaBits)
+	}
+	return signing.Generate(algorithm)
 }
 
 // Keys returns the door's keys that are in force or will be, the signing one first.
@@ -287,7 +309,7 @@ func (d *Door) RotateKey(ctx context.Context, r Rotation) error {
 		return unavailable(err)
 	}
 	from := d.issuer.clock.tick()
-	if !r.Now && !isHMAC(d.Format.algorithm) {
+	if !r.Now && d.isPublished() {
 		from += 2 * JWKSMaxAge * 1_000_000
 	}
 	commands, err := d.newKey(r, from)
@@ -296,19 +318,54 @@ func (d *Door) RotateKey(ctx context.Context, r Rotation) error {
 	}
 	// The other processes learn of it within StaleAfter, and sign with the old one
 	// until then.
-	over := from + d.issuer.StaleAfter.Microseconds() + d.AccessTTL*1_000_000
+	last := from + d.issuer.StaleAfter.Microseconds()
+	state := store.KeyActive
+	if from <= d.issuer.clock.read().UnixMicro() {
+		state = store.KeyRetiring
+	}
 	for _, row := range rows {
-		ours := row.Tenant == d.Tenant && row.Door == d.Name && row.State == store.KeyActive
-		if ours && (row.NotAfter == 0 || row.NotAfter > over) {
-			row.NotAfter = over
-			if from <= d.issuer.clock.read().UnixMicro() {
-				row.State = store.KeyRetiring
-			}
-			commands = append(commands, store.PutKey{Key: row})
+		if d.owns(row) && row.State == store.KeyActive {
+			commands = append(commands, store.RetireKey{ID: row.ID, State: state, LastSigned: last, Least: d.AccessTTL})
 		}
 	}
 	if err := d.issuer.apply(ctx, commands...); err != nil {
 		return err
 	}
 	return d.loadKeys(ctx)
+}
+
+// isPublished tells that others keep the door's keys for a while.
+func (d *Door) isPublished() bool { return !isHMAC(d.Format.algorithm) && !d.Format.minted }
+
+func (d *Door) owns(row store.Key) bool { return row.Tenant == d.Tenant && row.Door == d.Name }
+
+// ErrSigns says that a key cannot be removed, since nothing else signs.
+var ErrSigns = errors.New("the key signs, and there is no other: rotate first")
+
+// RemoveKey takes a key away: what it signed is not honoured any more. The error
+// wraps store.ErrNotFound for one that the door does not have.
+func (d *Door) RemoveKey(ctx context.Context, id string) error {
+	if !d.Secret.IsZero() {
+		return ErrConfigured
+	}
+	keys, err := d.keptKeys(ctx)
+	if err != nil {
+		return err
+	}
+	rest := slices.DeleteFunc(slices.Clone(keys), func(k signing.Key) bool { return k.ID == id })
+	if len(rest) == len(keys) {
+		return fmt.Errorf("key %q: %w", id, store.ErrNotFound)
+	}
+	if _, err := signing.NewRing(d.issuer.clock.read(), rest...); err != nil {
+		return ErrSigns
+	}
+	err = d.issuer.apply(ctx, store.DeleteKey{ID: id}, d.changedKeys())
+	if err != nil {
+		return err
+	}
+	return d.loadKeys(ctx)
+}
+
+func (d *Door) changedKeys() store.Command {
+	return store.Revoke{Revocation: store.Revocation{Kind: store.ChangeKeys, Key: d.Tenant, At: d.issuer.clock.tick()}}
 }

@@ -22,7 +22,7 @@ import (
 // the same until they are renewed.
 func FormatKylo() Format {
 	return Format{
-		header: signing.Header{Type: "JWT"}, algorithm: "HS256", id: "jwtid", user: "preferred_username",
+		header: signing.Header{Type: "JWT"}, algorithm: "HS256", id: "jwtid", user: "preferred_username", client: "client_id",
 		claims: kyloClaims, knowsUser: true, refresh: refreshFormat{(*Issuer).letters, (*Issuer).parseLetters},
 	}
 }

@@ -23,8 +23,8 @@ func (d *Door) Revoke(ctx context.Context, raw string) error {
 
 func (i *Issuer) revokeLive(ctx context.Context, live *Live) error {
 	// A token that was exchanged for another belongs to a login that is not its
-	// holder's.
-	if !live.IsExchanged() {
+	// holder's, and one that was minted to none.
+	if !live.IsExchanged() && live.minted == nil {
 		s, err := i.Store.Session(ctx, store.ID(live.ID.Session))
 		if err == nil {
 			return live.Door.endSession(ctx, s)
@@ -37,7 +37,7 @@ func (i *Issuer) revokeLive(ctx context.Context, live *Live) error {
 			Kind: store.RevokeSession, Key: string(live.ID.Session[:]), At: i.clock.tick(), Until: live.Expiry,
 		}})
 	}
-	identity := token.IdentityOf(live.Issuer(), live.JTI)
+	identity := live.identity()
 	return i.apply(ctx, store.Revoke{Revocation: store.Revocation{
 		Kind: store.RevokeToken, Key: string(identity[:]), At: i.clock.tick(), Until: live.Expiry,
 	}})
@@ -91,6 +91,9 @@ const ScopeAccount = "account"
 // the user's own, or where the application was granted ScopeAccount, by a token
 // that is for this service (RFC 9068 section 4): others were sent it to read.
 func (l *Live) Rules() error {
+	if l.IsService() {
+		return token.Refuse(token.ErrDenied, "a service account has no logins")
+	}
 	if l.Client == "" {
 		return nil
 	}

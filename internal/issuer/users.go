@@ -16,8 +16,8 @@ func (i *Issuer) AddUser(ctx context.Context, u store.User, pass token.Secret) e
 	if err := checkName(u.Name); err != nil {
 		return err
 	}
-	if u.Tenant != store.DefaultTenant {
-		return fmt.Errorf("there is no tenant %q", u.Tenant)
+	if _, err := i.Tenant(ctx, u.Tenant); err != nil {
+		return err
 	}
 	hashed, err := i.newHash(ctx, pass)
 	if err != nil {

@@ -54,7 +54,7 @@ func TestNamesAndPasswordsOfNewUsersAreChecked(t *testing.T) {
 func TestAUserOfATenantThatIsNotThereIsRefused(t *testing.T) {
 	w := newWorld(t)
 	err := w.issuer.AddUser(t.Context(), store.User{Tenant: "nowhere", Name: "marco"}, token.NewPassword("s3cre7"))
-	if err == nil || err.Error() != `there is no tenant "nowhere"` {
+	if err == nil || err.Error() != `no tenant "nowhere": not found` {
 		t.Errorf("%v", err)
 	}
 }

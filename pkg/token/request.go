@@ -1,6 +1,12 @@
 package token
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Credentials are what a person or a program proves itself with. They are read
 // once, sent once, compared once; never stored, never logged.
@@ -24,6 +30,60 @@ type Request struct {
 	// absolute URIs; none: the service's default.
 	Resources []string
 	Source    string // where the request came from, for the throttle; set by servers only
+	// Mint asks for a token that is made for somebody, by one who may. Default nil:
+	// the login's own.
+	Mint *Mint
+}
+
+// Mint is a token that is made for somebody who need not be there, as services
+// make them in Tapis.
+type Mint struct {
+	Username   string // whom for; empty: who asks
+	Tenant     string // the tenant of Username; empty: that of who asks
+	Service    bool   // for a service account, not for a user
+	Delegate   string // who acts, as USER@TENANT; empty: nobody but Username
+	TargetSite string // the site that a service's token is for; empty: the service's choice
+	Claims     string // more claims of the access token, a JSON object; empty: none
+	// Bearer is the access token of who asks, in the place of a password; zero: it is
+	// the Credentials that ask.
+	Bearer Secret
+}
+
+// Check says what is wrong with a Mint before a service does: a Delegate that is
+// not USER@TENANT, or Claims that are no JSON object or that name what the token
+// says of itself.
+func (m *Mint) Check() error {
+	if user, tenant := m.Actor(); m.Delegate != "" && (user == "" || tenant == "") {
+		return errors.New("who acts is named as USER@TENANT")
+	}
+	if m.Claims == "" {
+		return nil
+	}
+	claims, err := ParseObject(m.Claims)
+	if err != nil {
+		return errors.New("the claims are no JSON object, or name one claim twice")
+	}
+	for _, name := range claims.Names() {
+		if ReservedClaim(name) {
+			return fmt.Errorf("the claim %q is the service's own", name)
+		}
+	}
+	return nil
+}
+
+// Actor is the Delegate in its two parts; both are empty when it has not both.
+func (m *Mint) Actor() (user, tenant string) {
+	if at := strings.LastIndexByte(m.Delegate, '@'); at > 0 {
+		user, tenant = m.Delegate[:at], m.Delegate[at+1:]
+	}
+	return user, tenant
+}
+
+// ReservedClaim reports a name that no claim of a Mint can have: the token says
+// that of itself.
+func ReservedClaim(name string) bool {
+	own := []string{"jti", "iss", "sub", "tenant", "target_site", "username", "account_type", "exp", "ttl"}
+	return strings.HasPrefix(name, "tapis/") || slices.Contains(own, name)
 }
 
 // Set is what a login or a refresh gives. Lifetimes are those granted, which
