@@ -57,6 +57,9 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 		provider := newProvider(ts)
 		answer, ok = provider.ServeHTTP, true
 	}
+	if args[0] == "tapis" || args[0] == "tapis-open" {
+		answer, ok = newOriginal(ts, args[0] == "tapis-open").ServeHTTP, true
+	}
 	if !ok {
 		ts.Fatalf("no fake server %q", args[0])
 	}

@@ -26,7 +26,7 @@ func (a *app) applicationFlags(c *cobra.Command) {
 	if c.Flags().Lookup("issuer") == nil {
 		a.settingFlags(c.Flags(), "issuer")
 	}
-	a.settingFlags(c.Flags(), "client_id", "client_secret_file", "client_key", "client_key_id", "auth_method", "dpop_key")
+	a.settingFlags(c.Flags(), "tenant", "client_id", "client_secret_file", "client_key", "client_key_id", "auth_method", "dpop_key")
 	_ = c.RegisterFlagCompletionFunc("auth-method", cobra.FixedCompletions(
 		[]string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}, cobra.ShellCompDirectiveNoFileComp))
 }
@@ -70,6 +70,12 @@ func (a *app) needProof() error {
 // identify puts into a client's configuration who is asking.
 func (a *app) identify(c *client.Config) error {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
+	if _, typed := a.set["tenant"]; typed && c.Dialect != "tapis" {
+		return token.Refuse(token.ErrUnsupported, "the %s dialect has no tenants: --tenant", safe(c.Dialect))
+	}
+	if c.Dialect == "tapis" {
+		return a.identifyTapis(c)
+	}
 	if c.Dialect != "oauth2" {
 		// ksctl's is that of one refresh token: a saved one says nothing of others.
 		if v := a.profile.Value("client_id"); c.Dialect == "ciphertrust" && v.Origin() >= profile.Environment {
@@ -81,20 +87,26 @@ func (a *app) identify(c *client.Config) error {
 	c.ClientKeyID, c.AuthMethod = value("client_key_id"), value("auth_method")
 	c.RedirectPort = a.profile.Value("redirect_port").Port()
 	var err error
-	switch a.proof() {
-	case "client_secret_file":
-		var secret string
-		secret, err = inifile.ReadSecretFile(value("client_secret_file"))
-		c.ClientSecret = token.NewPassword(secret)
-	case "client_secret":
-		c.ClientSecret = token.NewPassword(value("client_secret"))
-	case "client_key":
+	if c.ClientSecret, err = a.clientSecret(); err == nil && a.proof() == "client_key" {
 		c.ClientKey, err = readKey(value("client_key"))
 	}
 	if err == nil && value("dpop_key") != "" {
 		c.ProofKey, err = a.proofKey(value("dpop_key"))
 	}
 	return err
+}
+
+// clientSecret is the application's; the zero Secret when it proves itself in
+// another way.
+func (a *app) clientSecret() (token.Secret, error) {
+	switch name := a.proof(); name {
+	case "client_secret_file":
+		text, err := inifile.ReadSecretFile(a.profile.Value(name).Reveal())
+		return token.NewPassword(text), err
+	case "client_secret":
+		return token.NewPassword(a.profile.Value(name).Reveal()), nil
+	}
+	return token.Secret{}, nil
 }
 
 // readKey reads a private key, which only its owner may.
@@ -106,6 +118,9 @@ func readKey(name string) (crypto.Signer, error) {
 	key, err := signing.ParsePrivate([]byte(text))
 	if err != nil {
 		return nil, &configError{problem: fmt.Sprintf("%s: %v", inifile.ShowName(name), err), cause: err}
+	}
+	if reason, weak := signing.WeakKey(key.Public()); weak {
+		return nil, &configError{problem: fmt.Sprintf("%s: %s", inifile.ShowName(name), reason)}
 	}
 	return key, nil
 }

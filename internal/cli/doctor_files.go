@@ -133,6 +133,9 @@ func showSetting(s profile.Setting, v profile.Value) string {
 
 // shownAddress is a URL for a person, unless a password may stand in it.
 func shownAddress(text string) string {
+	if strings.Contains(text, pemBegin) {
+		return "(a key in PEM)"
+	}
 	if strings.ContainsAny(text, "@?#") {
 		return "(an address that may hold a password)"
 	}
@@ -144,8 +147,7 @@ func (d *doctor) files() {
 	secret := []string{"password_file", "client_secret_file", "client_key", "dpop_key", "jwt_secret_file", "refresh_token_file", "key"}
 	for _, s := range profile.Settings() {
 		v := d.profile.Value(s.Name)
-		isFile := s.Kind == profile.Path || s.Kind == profile.PathOrURL && !strings.Contains(v.Reveal(), "://")
-		if !isFile || v.IsZero() || s.Name == "config" || s.Name == "configfile" {
+		if !s.IsFile(v.Reveal()) || v.IsZero() || s.Name == "config" || s.Name == "configfile" {
 			continue
 		}
 		check := "file of " + s.Name

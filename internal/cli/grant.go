@@ -183,6 +183,9 @@ func (a *app) checkGrant(grant string) error {
 // obtain gets a token the chosen way. instead is the user who logs in where none
 // is configured.
 func (a *app) obtain(ctx context.Context, service *client.Client, grant, instead string, want token.Request) (token.Set, error) {
+	if want.Mint != nil {
+		return a.mint(ctx, service, want)
+	}
 	g, err := a.prepare(ctx, grant, instead)
 	if err != nil {
 		return token.Set{}, err

@@ -172,6 +172,13 @@ and may be renewed. It is the dialect of a config.yaml that ksctl wrote, and of 
 program when it is called as ksctl. --rt-life, --rt-unused-life and --labels are
 its own, and so are token delete, token get --id and property.
 
+tapis logs users in, or mints tokens for them where one of --account-type service,
+--as-user, --delegate-as, --target-site and --claims says so; --tenant is where. A login
+gives a refresh token to a client only: --client-id and --client-secret-file. Who may
+mint is a service by its name and password, or the bearer of ATS_AUTH_TOKEN. A server
+on this machine is first asked without a password if none is configured. Revoking one
+token leaves the others that came with it.
+
 An access token is its server's business. One that is no JWT is printed as it is
 and called opaque; claims are verified by jwks_url or jwt_secret if configured,
 else, where they are shown, by the keys that the issuer publishes.
@@ -185,6 +192,8 @@ func dialectHelp(name string) string {
 		return "ats.auth, and the own door of ats-auth-server: a user name and a password"
 	case "oauth2":
 		return "any OAuth 2.0 or OpenID Connect provider, ats-auth-server among them"
+	case "tapis":
+		return "Tapis v3: a user name and a password, and tokens that services mint"
 	case "ciphertrust":
 		return "CipherTrust Manager, as ksctl: a user name and a password"
 	}

@@ -17,7 +17,16 @@ import (
 // judge is a verifier with what must be let go afterwards.
 type judge struct {
 	*verifier.Verifier
-	source *verifier.Source // nil: the keys stand in memory
+	source  *verifier.Source // nil: the keys stand in memory
+	tenants *tenantKeys      // in the place of the Verifier, where each tenant has its own
+}
+
+// Verify judges a token.
+func (j *judge) Verify(ctx context.Context, raw string) (*token.Claims, error) {
+	if j.tenants != nil {
+		return j.tenants.verify(ctx, raw)
+	}
+	return j.Verifier.Verify(ctx, raw)
 }
 
 func (j *judge) close() {
@@ -25,6 +34,9 @@ func (j *judge) close() {
 		j.source.Close()
 	}
 }
+
+// pemBegin stands in every PEM, and in no name of a file.
+const pemBegin = "-----BEGIN "
 
 // keyFlags say which keys verify.
 func (a *app) keyFlags(f *pflag.FlagSet) {
@@ -37,13 +49,7 @@ func (a *app) keyFlags(f *pflag.FlagSet) {
 // Where none are configured they are those that publisher, an issuer, publishes,
 // if it is named.
 func (a *app) newJudge(publisher string, adjust func(*verifier.Config)) (*judge, error) {
-	config := verifier.Config{
-		Issuer: a.profile.Value("issuer").Reveal(), Audience: a.profile.Value("audience").Reveal(), Now: a.Now,
-		AllowWeakKeys: a.flags.allowWeakKey,
-	}
-	if a.flags.algorithm != "" {
-		config.Algorithms = []string{a.flags.algorithm}
-	}
+	config := a.verifierConfig()
 	source, err := a.keys(&config, publisher)
 	if err != nil || source == nil && config.Keys == nil {
 		return nil, err
@@ -53,7 +59,19 @@ func (a *app) newJudge(publisher string, adjust func(*verifier.Config)) (*judge,
 	if err != nil {
 		return nil, &configError{problem: err.Error(), cause: err}
 	}
-	return &judge{v, source}, nil
+	return &judge{Verifier: v, source: source}, nil
+}
+
+// verifierConfig is what is demanded of tokens, whatever the keys.
+func (a *app) verifierConfig() verifier.Config {
+	config := verifier.Config{
+		Issuer: a.profile.Value("issuer").Reveal(), Audience: a.profile.Value("audience").Reveal(), Now: a.Now,
+		AllowWeakKeys: a.flags.allowWeakKey,
+	}
+	if a.flags.algorithm != "" {
+		config.Algorithms = []string{a.flags.algorithm}
+	}
+	return config
 }
 
 // keys puts the configured keys into a verifier's configuration.
@@ -68,6 +86,8 @@ func (a *app) keys(config *verifier.Config, publisher string) (*verifier.Source,
 	}
 	text := a.profile.Value(name).Reveal()
 	switch {
+	case name == "jwks_url" && strings.Contains(text, pemBegin):
+		return nil, parseKeys(config, []byte(text), a.profile.Value(name).Source())
 	case name == "jwks_url" && strings.Contains(text, "://"):
 		return a.keySource(config, verifier.SourceConfig{URL: text})
 	case name == "jwks_url":
@@ -78,6 +98,12 @@ func (a *app) keys(config *verifier.Config, publisher string) (*verifier.Source,
 			return nil, err
 		}
 		text = secret
+	}
+	if strings.Contains(text, pemBegin) && !strings.Contains(text, "PRIVATE KEY") { // the verifier refuses it
+		return nil, &configError{
+			problem: a.profile.Value(name).Source() + ": a public key is no shared secret",
+			hint:    "--public-key FILE, or jwks_url in [client], takes it",
+		}
 	}
 	algorithm := a.flags.algorithm
 	if algorithm == "" {
@@ -93,9 +119,12 @@ func readKeys(config *verifier.Config, name string) error {
 	if err != nil {
 		return inifile.FileError(name, err)
 	}
-	config.Keys, err = verifier.ParseKeys(text)
-	if err != nil {
-		return &configError{problem: fmt.Sprintf("%s: %v", inifile.ShowName(name), err), cause: err}
+	return parseKeys(config, text, inifile.ShowName(name))
+}
+
+func parseKeys(config *verifier.Config, text []byte, source string) (err error) {
+	if config.Keys, err = verifier.ParseKeys(text); err != nil {
+		return &configError{problem: fmt.Sprintf("%s: %v", source, err), cause: err}
 	}
 	return nil
 }
@@ -121,7 +150,11 @@ func (a *app) keySource(config *verifier.Config, from verifier.SourceConfig) (*v
 
 // warnOfKeys tells what is dangerous about the keys in force.
 func (a *app) warnOfKeys(ctx context.Context, j *judge) {
-	for _, w := range j.Warnings(ctx) {
+	warnings := j.Warnings
+	if j.tenants != nil {
+		warnings = j.tenants.warnings
+	}
+	for _, w := range warnings(ctx) {
 		a.warn("%s", w)
 	}
 }

@@ -101,6 +101,10 @@ func (a *app) runLogin(ctx context.Context, life lifetime) error {
 	if a.profile.LoginFile == "" {
 		return a.notLoggedIn("there is no home directory to keep a login in: give --configfile")
 	}
+	want := a.lasting(life)
+	if err := a.checkTapisLogin(want); err != nil {
+		return err
+	}
 	service, err := a.newClient()
 	if err != nil {
 		return err
@@ -113,7 +117,7 @@ func (a *app) runLogin(ctx context.Context, life lifetime) error {
 	if a.renews(grant) {
 		return a.renewLogin(ctx)
 	}
-	set, err := a.obtain(ctx, service, grant, "", a.lasting(life))
+	set, err := a.obtain(ctx, service, grant, "", want)
 	if err != nil {
 		return err
 	}
@@ -164,7 +168,7 @@ func (a *app) loginGrant() (string, error) {
 func (a *app) lasting(life lifetime) token.Request {
 	want := a.wanted()
 	want.Refresh = true
-	if life.said || a.dialect() != "oauth2" {
+	if life.said || a.dialect() != "oauth2" && a.dialect() != "tapis" {
 		want.RefreshTTL = life.seconds()
 	}
 	return want
@@ -179,13 +183,13 @@ func (a *app) lasts(ctx context.Context, service *client.Client, set token.Set, 
 	}
 	switch {
 	case granted > 0:
-	case a.dialect() == "oauth2":
+	case a.dialect() == "oauth2", a.dialect() == "tapis":
 		return "logged in; how long this login lasts is the server's business"
 	default:
 		granted = life.seconds()
 	}
-	next.ExpiresAt = a.Now().Add(time.Duration(granted) * time.Second).Truncate(time.Second)
-	const slack = 60 // seconds that an answer may have been on its way
+	next.ExpiresAt = time.Unix(a.Now().Unix()+granted, 0) // a Duration ends after 292 years
+	const slack = 60                                      // seconds that an answer may have been on its way
 	if short := life.seconds() - granted; short > slack || short < -slack {
 		life = lifetime{days: granted / 86400, hours: granted % 86400 / 3600}
 	}
@@ -226,16 +230,24 @@ func (a *app) newLogin(service *client.Client, set token.Set) session.Login {
 	case "oauth2":
 		l.Issuer, l.ClientID, l.Scope, l.Resource = service.Issuer(), value("client_id"), value("scope"), value("resource")
 		l.AuthMethod, l.ClientKeyID, l.DPoPKey = value("auth_method"), value("client_key_id"), value("dpop_key")
-		switch a.proof() {
-		case "client_secret_file":
-			l.ClientSecretFile = value("client_secret_file")
-		case "client_key":
-			l.ClientKey = value("client_key")
-		case "client_secret":
-			a.warn("%s is not saved, and is needed at every refresh: --client-secret-file would be", a.profile.Value("client_secret").Source())
-		}
+		a.keepProof(&l)
+	case "tapis":
+		l.ClientID = value("client_id")
+		a.keepProof(&l)
 	}
 	return l
+}
+
+// keepProof notes where that is by which the application proves itself.
+func (a *app) keepProof(l *session.Login) {
+	switch name := a.proof(); name {
+	case "client_secret_file":
+		l.ClientSecretFile = a.profile.Value(name).Reveal()
+	case "client_key":
+		l.ClientKey = a.profile.Value(name).Reveal()
+	case "client_secret":
+		a.warn("%s is not saved, and is needed at every refresh: --client-secret-file would be", a.profile.Value(name).Source())
+	}
 }
 
 // subjectOf is who logged in, where no name was typed.

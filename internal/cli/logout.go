@@ -125,9 +125,9 @@ func (a *app) revokeLogin(ctx context.Context, service *client.Client, l session
 }
 
 // endAccess revokes an access token where ending its login need not have done it
-// (RFC 7009 section 2.1).
+// (RFC 7009 section 2.1), and in Tapis does not.
 func (a *app) endAccess(ctx context.Context, service *client.Client, access token.Set) {
-	if a.dialect() != "oauth2" || !access.ExpiresAt.IsZero() && !access.ExpiresAt.After(a.Now()) {
+	if a.dialect() != "oauth2" && a.dialect() != "tapis" || !access.ExpiresAt.IsZero() && !access.ExpiresAt.After(a.Now()) {
 		return
 	}
 	if err := service.Revoke(ctx, access.AccessToken); err != nil && !alreadyGone(err) {

@@ -110,6 +110,9 @@ func TestANewRefreshTokenIsNotLostInSilence(t *testing.T) {
 		"no refresh token at all": {},
 	} {
 		d := newDesk(t, nil, nil)
+		if err := d.load(); err != nil {
+			t.Fatal(err)
+		}
 		d.app.flags.format, d.app.flags.columns = c.format, c.columns
 		set := token.Set{}
 		if c.next != "" {

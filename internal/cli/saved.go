@@ -96,6 +96,10 @@ func (a *app) bound(login session.Login) error {
 		return &configError{problem: fmt.Sprintf("the login in %s is for the dialect %s, not %s, which comes from %s",
 			a.loginFile(), safe(login.Dialect), safe(a.dialect()), a.profile.Value("dialect").Source())}
 	}
+	if v := a.profile.Value("tenant"); login.Dialect == "tapis" && v.Reveal() != login.Tenant {
+		return &configError{problem: fmt.Sprintf("the login in %s is for the tenant %s, not %s, which comes from %s",
+			a.loginFile(), safe(login.Tenant), safe(v.Reveal()), v.Source())}
+	}
 	return nil
 }
 

@@ -15,7 +15,7 @@ import (
 )
 
 var statusColumns = []string{
-	"profile", "dialect", "server", "server_from", "user", "user_from", "login", "login_file", "login_expires_at", "login_expires_in",
+	"profile", "dialect", "server", "server_from", "user", "user_from", "tenant", "login", "login_file", "login_expires_at", "login_expires_in",
 	"token_expires_at", "acting_as", "config_file",
 }
 
@@ -115,6 +115,9 @@ func (a *app) status(login session.Login, err error) record {
 		{"user_from", user.Source()},
 		{"login", state},
 		{"login_file", a.profile.LoginFile},
+	}
+	if tenant := a.profile.Value("tenant"); !tenant.IsZero() {
+		r = append(r, field{"tenant", tenant.Reveal()})
 	}
 	if err == nil && !login.ExpiresAt.IsZero() {
 		r = append(r, field{"login_expires_at", login.ExpiresAt.UTC().Format(time.RFC3339)}, field{"login_expires_in", a.left(login.ExpiresAt)})

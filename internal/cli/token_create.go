@@ -19,6 +19,7 @@ var setColumns = []string{"access_token", "token_type", "expires_at", "expires_i
 func (a *app) tokenCreate() *cobra.Command {
 	var want token.Request
 	var wish refreshWish
+	var mint mintWish
 	c := &cobra.Command{
 		Use: "create", Short: "Trade credentials for a token", Args: cobra.NoArgs,
 		Long: `Trade credentials for a token, and print the token: a user name and a password,
@@ -31,6 +32,10 @@ OS_PASSWORD, password_command, or the terminal. With --verbose the token's
 header and claims are shown on stderr; with jwt_secret or jwks_url configured
 they are verified first, and a token that is not genuine is not printed.
 
+In the tapis dialect a token is minted, for a user who need not be there, with
+any of --account-type service, --as-user, --delegate-as, --target-site and --claims.
+ATS_AUTH_TOKEN asks for it, unless credentials are typed.
+
 With --refresh-token that is traded instead. In the ciphertrust dialect the
 result is ksctl's JSON object, jwt, duration, token_type and with --issue-rt
 refresh_token; --issue-rt of a refresh token renews it, which voids the old one.
@@ -41,8 +46,9 @@ Nothing is saved: login does that.`,
   ats-auth token create -f curl | curl -K - https://api.example.org/
   ats-auth token create --dialect oauth2 --issuer https://id.example.org --client-id app --device
   ats-auth token create --dialect ciphertrust --refresh-token - < rt.txt | jq -r .jwt
+  ats-auth token create --dialect tapis --tenant dev --username files --account-type service --as-user jstubbs --claims '{"scope": "dev"}'
   ats-auth token create --subject-token-file token.txt --resource https://api.example.org`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want, wish) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want, wish, mint) },
 	}
 	a.later(c, func() {
 		a.credentialFlags(c.Flags())
@@ -52,8 +58,10 @@ Nothing is saved: login does that.`,
 		a.applicationFlags(c)
 		a.formatFlags(c.Flags())
 		c.Flags().BoolVar(&want.Refresh, "issue-rt", false, "also issue a refresh token")
+		c.Flags().BoolVar(&want.Refresh, "generate-refresh-token", false, "same as --issue-rt")
 		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
 		a.refreshWishFlags(c, &wish)
+		a.mintFlags(c, &mint)
 		c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m")
 	})
 	return c
@@ -61,7 +69,7 @@ Nothing is saved: login does that.`,
 
 // runTokenCreate checks all that can fail without a password before it asks for
 // one.
-func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshWish) error {
+func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshWish, mint mintWish) error {
 	if err := a.load(); err != nil {
 		return err
 	}
@@ -74,6 +82,9 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshW
 	}
 	defer judge.close()
 	if err := wish.apply(a, c, &want); err != nil {
+		return err
+	}
+	if err := mint.apply(a, c, &want); err != nil {
 		return err
 	}
 	switch trade, err := a.tradeOf(); {
@@ -90,6 +101,9 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshW
 	}
 	if want.TTL != 0 && a.dialect() == "oauth2" {
 		return token.Refuse(token.ErrUnsupported, "the oauth2 dialect cannot ask for a lifetime: --ttl")
+	}
+	if err := a.checkTapisLogin(want); err != nil {
+		return err
 	}
 	service, err := a.newClient()
 	if err != nil {
@@ -110,7 +124,11 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshW
 // newTokenJudge makes the verifier of a token that is a moment old: where the
 // clocks differ, its signature counts.
 func (a *app) newTokenJudge(publisher string) (*judge, error) {
-	return a.newJudge(publisher, func(v *verifier.Config) { v.Leeway, v.AnyAudience = verifier.MaxLeeway, v.Audience == "" })
+	return a.newJudge(publisher, a.fresh)
+}
+
+func (a *app) fresh(v *verifier.Config) {
+	v.Leeway, v.AnyAudience, v.Rule = verifier.MaxLeeway, v.Audience == "", a.dialectRule()
 }
 
 // describe tells what a new token says, after verifying it if that is possible.
@@ -145,10 +163,17 @@ func (a *app) describe(ctx context.Context, judge *judge, service *client.Client
 // that issuer, and many sign access tokens in ways that are not ours to judge.
 func (a *app) published(ctx context.Context, service *client.Client, decoded *token.Token, raw string) bool {
 	issuer, _ := decoded.Claims.String("iss")
-	if a.level() < levelStory && a.log == nil || issuer == "" || issuer != service.Issuer() {
+	tapis := a.dialect() == "tapis" && !service.Exposed()
+	if a.level() < levelStory && a.log == nil || !tapis && (issuer == "" || issuer != service.Issuer()) {
 		return false
 	}
-	judge, err := a.newTokenJudge(issuer)
+	var judge *judge
+	var err error
+	if tapis {
+		judge = a.tenantJudgeOf(service, "", a.fresh)
+	} else {
+		judge, err = a.newTokenJudge(issuer)
+	}
 	if err == nil {
 		defer judge.close()
 		_, err = judge.Verify(ctx, raw)

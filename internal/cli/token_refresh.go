@@ -203,7 +203,7 @@ func (a *app) keep(r *room, old token.Secret, set token.Set, issued bool) error 
 	next := set.RefreshToken
 	rotated := !next.IsZero() && next.Reveal() != old.Reveal()
 	switch {
-	case r == nil && rotated && !a.shows("refresh_token") && !(issued && a.asKsctl()):
+	case r == nil && rotated && !a.shows("refresh_token") && !(issued && a.asKsctl()) && a.dialect() != "tapis": // where the old one stays good
 		a.warn("the server has given a new refresh token, and the old one is void: only -f json, -c refresh_token and --save-refresh-token FILE keep it")
 		return nil
 	case r == nil:

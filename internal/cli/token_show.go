@@ -73,6 +73,7 @@ func (a *app) printShown(decoded *token.Token, verified bool) error {
 		{"verified", verified},
 		{"validity", a.validity(decoded.Claims)},
 	}
+	r = append(r, tapisSays(decoded.Claims)...)
 	var known []string
 	for _, f := range r {
 		known = append(known, f.name)
@@ -111,6 +112,9 @@ func (a *app) tellShown(decoded *token.Token, verified bool) error {
 		if line := a.when(decoded.Claims, name); line != "" {
 			fmt.Fprintf(&b, "%s: %s\n", name, line)
 		}
+	}
+	for _, f := range tapisSays(decoded.Claims) {
+		fmt.Fprintf(&b, "%s: %v\n", strings.ReplaceAll(f.name, "_", " "), f.value)
 	}
 	fmt.Fprintf(&b, "validity: %s\n", a.validity(decoded.Claims))
 	_, err := fmt.Fprint(a.Stdout, b.String())

@@ -32,7 +32,9 @@ func (a *app) tokenVerify() *cobra.Command {
 		Use: "verify [TOKEN|-]", Short: "Judge whether a token is genuine and valid, offline", Args: cobra.MaximumNArgs(1),
 		Long: `Judge whether a token is genuine and valid, without asking the server about it.
 The key is a shared secret (--secret-file, jwt_secret), public keys (--jwks,
---public-key: PEM, JWK or JWK set), or those that --issuer publishes.
+--public-key: PEM, JWK or JWK set), or those that --issuer publishes. In the tapis
+dialect it is without any of these what the server publishes of the token's tenant,
+which must be that of --tenant if there is one.
 
 With - every line of standard input is a token, bare, behind "Bearer", or a JSON
 string, or with --field a JSON object that holds one; each gets one line of JSON
@@ -40,12 +42,14 @@ on stdout, in order. The exit code is that of the gravest verdict: 7 not
 genuine, 8 not valid now.`,
 		Example: `  ats-auth token verify --secret-file secret.txt "$TOKEN"
   ats-auth token verify --issuer https://accounts.example.org --audience app "$TOKEN"
+  ats-auth token verify --dialect tapis --url https://dev.tapis.example.org "$TOKEN"
   ats-auth token verify - < tokens.txt | jq -r 'select(.verdict != "ok").line'
   ats-auth token verify --field token --fail-fast - < access.ndjson`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenVerify(c, args, flags) },
 	}
 	a.later(c, func() {
 		a.keyFlags(c.Flags())
+		a.settingFlags(c.Flags(), "tenant")
 		a.formatFlags(c.Flags())
 		c.Flags().DurationVar(&flags.leeway, "leeway", 0, "how far clocks may differ, at most 5m")
 		c.Flags().BoolVar(&flags.anyAudience, "no-aud", false, "accept tokens made for any audience")
@@ -67,8 +71,8 @@ func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags)
 	if err := a.setClock(flags.at); err != nil {
 		return err
 	}
-	judge, err := a.newJudge(a.profile.Value("issuer").Reveal(), func(v *verifier.Config) {
-		v.Leeway, v.AnyAudience, v.Types = flags.leeway, flags.anyAudience, lower(flags.types)
+	judge, err := a.verifyJudge(func(v *verifier.Config) {
+		v.Leeway, v.AnyAudience, v.Types, v.Rule = flags.leeway, flags.anyAudience, lower(flags.types), a.dialectRule()
 	})
 	if err != nil {
 		return err
@@ -102,6 +106,23 @@ func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags)
 		return err
 	}
 	return a.print(okRecord(claims))
+}
+
+// verifyJudge is the verifier of the configured keys, else of those that the
+// issuer publishes, or in the tapis dialect the tenant; nil when there is none.
+func (a *app) verifyJudge(adjust func(*verifier.Config)) (*judge, error) {
+	if a.dialect() != "tapis" {
+		return a.newJudge(a.profile.Value("issuer").Reveal(), adjust)
+	}
+	judge, err := a.newJudge("", adjust)
+	if err != nil || judge != nil || a.profile.Value("url").IsZero() {
+		return judge, err
+	}
+	service, err := a.newClient()
+	if err != nil {
+		return nil, err
+	}
+	return a.tenantJudgeOf(service, a.profile.Value("tenant").Reveal(), adjust), nil
 }
 
 func lower(types []string) []string {

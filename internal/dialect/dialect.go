@@ -83,6 +83,13 @@ type LoginKeeper interface {
 	EndLogin(ctx context.Context, bearer token.Secret, id string) error
 }
 
+// Publisher is a Client whose service publishes what its tokens verify with.
+type Publisher interface {
+	// Keys returns the keys of a tenant, a JWK set or PEM, and who issues its tokens:
+	// ErrUnknown for a tenant that there is not.
+	Keys(ctx context.Context, tenant string) (keys []byte, issuer string, err error)
+}
+
 // PasswordRevoker is a Client whose service ends a login for who knows the
 // password of its user.
 type PasswordRevoker interface {
@@ -110,9 +117,10 @@ type Message struct {
 	JSON   any          // the body; nil: none
 	Form   url.Values   // the body, if JSON is nil; nil: none
 	// ID and Secret go into Authorization: Basic, each form-encoded before (RFC
-	// 6749 section 2.3.1); a zero Secret: none.
+	// 6749 section 2.3.1), or with Plain as they are (RFC 7617); a zero Secret: none.
 	ID     string
 	Secret token.Secret
+	Plain  bool
 	// Once says that something in it counts but once, a proof say: it is not to be
 	// sent again.
 	Once bool
@@ -128,7 +136,10 @@ func (m Message) Authorization() string {
 	case !m.Bearer.IsZero():
 		return "Bearer " + m.Bearer.Reveal()
 	case !m.Secret.IsZero():
-		pair := url.QueryEscape(m.ID) + ":" + url.QueryEscape(m.Secret.Reveal())
+		pair := m.ID + ":" + m.Secret.Reveal()
+		if !m.Plain {
+			pair = url.QueryEscape(m.ID) + ":" + url.QueryEscape(m.Secret.Reveal())
+		}
 		return "Basic " + base64.StdEncoding.EncodeToString([]byte(pair))
 	}
 	return ""

@@ -104,8 +104,13 @@ func Load(config Config) (*Profile, error) {
 
 // Value returns the value in force of the named setting; the zero Value when
 // it is unset. A name that is not in the table panics.
+//
+// It is called in so many places that, written out in each, it would make the
+// program larger by a hundredth.
+//
+//go:noinline
 func (p *Profile) Value(name string) Value {
-	if all := p.Candidates(name); len(all) > 0 {
+	if all := p.find(name); len(all) > 0 {
 		return all[0]
 	}
 	return Value{}
@@ -113,12 +118,14 @@ func (p *Profile) Value(name string) Value {
 
 // Candidates returns every value the named setting was given, the one in force
 // first, then those that it hides. A name that is not in the table panics.
-func (p *Profile) Candidates(name string) []Value {
+func (p *Profile) Candidates(name string) []Value { return slices.Clone(p.find(name)) }
+
+func (p *Profile) find(name string) []Value {
 	all, known := p.values[name]
 	if !known {
 		panic("profile: no setting is called " + name)
 	}
-	return slices.Clone(all)
+	return all
 }
 
 // Strongest picks between settings that answer one question, such as

@@ -112,7 +112,7 @@ func (r *resolver) fallback(s Setting) (text, source string) {
 
 // locate completes a file's name given by flag or environment.
 func (c Config) locate(s Setting, text string) string {
-	if !s.isPath(text) {
+	if !s.IsFile(text) {
 		return text
 	}
 	return under(c.WorkDir, text)
@@ -120,7 +120,7 @@ func (c Config) locate(s Setting, text string) string {
 
 // locateInFile completes a file's name given in an ini file.
 func (r *resolver) locateInFile(s Setting, text string) string {
-	if !s.isPath(text) {
+	if !s.IsFile(text) {
 		return text
 	}
 	if rest, ok := strings.CutPrefix(text, "~/"); ok && r.HomeDir != "" {
@@ -137,9 +137,10 @@ func under(dir, name string) string {
 	return filepath.Join(dir, name)
 }
 
-// isPath reports whether this text of the setting names a file.
-func (s Setting) isPath(text string) bool {
-	return s.Kind == Path || (s.Kind == PathOrURL && !strings.Contains(text, "://"))
+// IsFile reports whether this text of the setting names a file: a PathOrURL may
+// be a URL instead, or a key in PEM, on one line say.
+func (s Setting) IsFile(text string) bool {
+	return s.Kind == Path || s.Kind == PathOrURL && !strings.Contains(text, "://") && !strings.Contains(text, "-----BEGIN ")
 }
 
 // check refuses a text that is not of the setting's kind.

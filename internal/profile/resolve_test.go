@@ -235,9 +235,11 @@ func TestFileNamesStartWhereTheyWereWritten(t *testing.T) {
 			t.Errorf("%s = %q, want %q", name, got, want)
 		}
 	}
-	w.config.Flags["jwks_url"] = "https://keys.example/jwks"
-	if got := w.load().Value("jwks_url").Reveal(); got != "https://keys.example/jwks" {
-		t.Errorf("a URL became %q", got)
+	for _, text := range []string{"https://keys.example/jwks", `-----BEGIN PUBLIC KEY-----\nMCo=\n-----END PUBLIC KEY-----\n`} {
+		w.config.Flags["jwks_url"] = text
+		if got := w.load().Value("jwks_url").Reveal(); got != text {
+			t.Errorf("%q became %q", text, got)
+		}
 	}
 }
 

@@ -13,7 +13,7 @@ type Kind int
 const (
 	Text      Kind = iota // any text
 	Path                  // a file's name
-	PathOrURL             // a file's name, or a URL with a scheme
+	PathOrURL             // a file's name, a URL with a scheme, or a key in PEM
 	Boolean               // true, yes, on, 1 or false, no, off, 0
 	Duration              // a Go duration such as 1m30s, or plain seconds; above 0, at most 24h
 	List                  // texts separated by blanks; the flag may be given again, for one more
@@ -84,7 +84,7 @@ func connection() []Setting {
 		},
 		{
 			Name: "tenant", Flag: "tenant", Env: []string{"ATS_AUTH_TENANT"}, Section: "client", Key: "tenant",
-			Help: "tenant or domain to log in to; not used by the ats dialect",
+			Help: "tenant to log in to, and that tokens are minted in or must be of; tapis dialect",
 		},
 		{
 			Name: "cacert", Flag: "cacert", Env: []string{"ATS_AUTH_CACERT"}, Section: "client", Key: "cacert", Kind: Path,
@@ -227,7 +227,7 @@ func judging() []Setting {
 		{
 			Name: "jwks_url", Flag: "jwks-url", Aliases: []string{"jwks", "public-key"}, Env: []string{"ATS_AUTH_JWKS_URL"},
 			Section: "client", Key: "jwks_url", Kind: PathOrURL,
-			Help: "URL or file of the public keys tokens are signed with (PEM, JWK or JWK set)",
+			Help: "URL or file of the public keys tokens are signed with (PEM, JWK or JWK set), or a PEM itself",
 		},
 		{
 			Name: "issuer", Flag: "issuer", Env: []string{"ATS_AUTH_ISSUER"}, Section: "client", Key: "issuer",

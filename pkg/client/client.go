@@ -27,6 +27,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
+	"github.com/ats-auth/ats-auth/internal/dialect/tapis"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -45,9 +46,14 @@ type Config struct {
 	// is discovered there (RFC 8414 section 3, OpenID Connect Discovery). Default
 	// URL. Other dialects do not look at it.
 	Issuer string
+	// Tenant is whose users log in in the tapis dialect, and that of a service that
+	// mints. Default: the one that the server finds by the URL, or that a token is
+	// minted in.
+	Tenant string
 	// ClientID names the application to an oauth2 service. Default none, which few
 	// services take. To a ciphertrust service it is what goes with the refresh token
-	// that is revoked; by default the service is asked for it.
+	// that is revoked; by default the service is asked for it. A tapis service gives
+	// refresh tokens at a login only to a client with a ClientSecret.
 	ClientID string
 	// ClientSecret is the application's password. Default none: a public one.
 	ClientSecret token.Secret
@@ -100,6 +106,9 @@ func speakers() map[string]speaker {
 		"oauth2": newOAuth2,
 		"ciphertrust": func(c Config, carry dialect.Exchange) (dialect.Client, error) {
 			return ciphertrust.NewClient(ciphertrust.Config{Exchange: carry, ClientID: c.ClientID}), nil
+		},
+		"tapis": func(c Config, carry dialect.Exchange) (dialect.Client, error) {
+			return tapis.NewClient(tapis.Config{Exchange: carry, Tenant: c.Tenant, ClientID: c.ClientID, ClientSecret: c.ClientSecret}), nil
 		},
 	}
 }
@@ -184,14 +193,16 @@ func urlProblem(err error) error {
 	return err
 }
 
+// Loopback reports whether the service is on this machine, by its URL.
+func (c *Client) Loopback() bool {
+	ip := net.ParseIP(c.url.Hostname())
+	return c.url.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}
+
 // Exposed reports whether what is sent can be read on the way: plain http to
 // another machine.
 func (c *Client) Exposed() bool {
-	if c.url.Scheme == "https" || c.url.Hostname() == "localhost" {
-		return false
-	}
-	ip := net.ParseIP(c.url.Hostname())
-	return ip == nil || !ip.IsLoopback()
+	return c.url.Scheme != "https" && !c.Loopback()
 }
 
 // URL is the service's, without a slash at the end.
@@ -230,6 +241,21 @@ func (c *Client) List(ctx context.Context, bearer token.Secret) ([]token.Login, 
 		return lister.List(ctx, bearer)
 	}
 	return nil, token.Refuse(token.ErrUnsupported, "this dialect cannot list logins")
+}
+
+// Keys returns what the tokens of a tenant verify with, a JWK set or PEM, and who
+// issues them. ErrUnknown for a tenant that there is not; ErrUnsupported where the
+// dialect has no tenants with keys of their own, and where anybody on the way could
+// put in other keys (Exposed).
+func (c *Client) Keys(ctx context.Context, tenant string) (keys []byte, issuer string, err error) {
+	publisher, ok := c.speaker.(dialect.Publisher)
+	switch {
+	case !ok:
+		return nil, "", token.Refuse(token.ErrUnsupported, "this dialect publishes no keys of tenants")
+	case c.Exposed():
+		return nil, "", token.Refuse(token.ErrUnsupported, "keys are taken by https, or from this machine: %s is neither", c.URL())
+	}
+	return publisher.Keys(ctx, tenant)
 }
 
 // Refresh trades a refresh token for a new set. Where the service rotates, the

@@ -192,7 +192,7 @@ func walk(v any, secret, plain func(string) string) any {
 // ends like one that tells about a secret, token_endpoint say.
 func secretName(name string) bool {
 	name = strings.ToLower(name)
-	for _, end := range []string{"_type", "_hint", "_endpoint", "_uri", "_supported", "-nonce"} {
+	for _, end := range []string{"_type", "_hint", "_endpoint", "_uri", "_supported", "-nonce", "_ttl", "_username", "_tenant_id"} {
 		if strings.HasSuffix(name, end) {
 			return false
 		}

@@ -1,8 +1,11 @@
 package client
 
 import (
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 func TestAURLIsCheckedAndNoPasswordInItIsSaidBack(t *testing.T) {
@@ -75,5 +78,14 @@ func TestAnUnknownDialectIsNamed(t *testing.T) {
 	_, err := New(Config{URL: "https://auth.example.org", Dialect: "klingon"})
 	if err == nil || err.Error() != `dialect "klingon" is not one of `+strings.Join(Dialects(), ", ") {
 		t.Error(err)
+	}
+}
+
+func TestKeysAreNotTakenWhereAnybodyOnTheWayCouldPutInOthers(t *testing.T) {
+	for url, dialect := range map[string]string{"http://auth.example.org": "tapis", "https://auth.example.org": "ats"} {
+		c := newClient(t, Config{URL: url, Dialect: dialect})
+		if _, _, err := c.Keys(t.Context(), "dev"); !errors.Is(err, token.ErrUnsupported) {
+			t.Errorf("%s, %s: %v", url, dialect, err)
+		}
 	}
 }
