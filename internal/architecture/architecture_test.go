@@ -21,9 +21,9 @@ var mayImport = map[string][]string{
 	"cmd/ats-auth":                      {"internal/cli", "internal/terminal"},
 	"cmd/ats-auth-server":               {"internal/daemon", "internal/terminal"},
 	"pkg/token":                         {},
-	"pkg/verifier":                      {"pkg/token"},
-	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/ciphertrust", "internal/dialect/oauth2"},
-	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door"},
+	"pkg/verifier":                      {"pkg/token", "internal/armour"},
+	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/dialect/tapis"},
+	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door"},
 	"pkg/store":                         {},
 	"pkg/store/storetest":               {"pkg/store", "pkg/store/memory"},
 	"pkg/store/memory":                  {"pkg/store"},
@@ -35,9 +35,12 @@ var mayImport = map[string][]string{
 	"internal/dialect/oauth2/door":      {"pkg/token", "pkg/store", "pkg/verifier", "internal/dialect", "internal/dialect/oauth2", "internal/issuer", "internal/pages"},
 	"internal/dialect/ciphertrust":      {"pkg/token", "internal/dialect"},
 	"internal/dialect/ciphertrust/door": {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/ciphertrust", "internal/issuer"},
+	"internal/dialect/tapis":            {"pkg/token", "internal/dialect"},
+	"internal/dialect/tapis/door":       {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/tapis", "internal/issuer", "internal/signing"},
 	"internal/pages":                    {},
 	"internal/issuer":                   {"pkg/token", "pkg/store", "pkg/verifier", "internal/signing", "internal/password", "internal/throttle"},
-	"internal/signing":                  {"pkg/token"},
+	"internal/signing":                  {"pkg/token", "internal/armour"},
+	"internal/armour":                   {},
 	"internal/password":                 {},
 	"internal/throttle":                 {},
 	"internal/inifile":                  {},
@@ -150,7 +153,7 @@ func TestTheClientIsLean(t *testing.T) {
 		}
 	}
 	walk("cmd/ats-auth")
-	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door"} {
+	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door"} {
 		if seen[room] {
 			t.Errorf("the client links %s", room)
 		}

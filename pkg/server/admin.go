@@ -16,6 +16,7 @@ import (
 // Key is a signing key as an administrator sees it.
 type Key struct {
 	Door      string // the dialect it signs for
+	Tenant    string
 	ID        string
 	Algorithm string
 	State     string           // store.KeyActive or store.KeyRetiring
@@ -154,10 +155,12 @@ func PropertyDescription(name string) string { return issuer.PropertyDescription
 // Doors returns the names of the doors that are open.
 func (s *Server) Doors() []string { return slices.Clone(s.config.Dialects) }
 
-// Keys returns the keys of a door that are in force or will be, the signing one
-// first. The error names a door that is not open.
-func (s *Server) Keys(ctx context.Context, door string) ([]Key, error) {
-	d, err := s.door(door)
+// Keys returns the keys of a tenant's door that are in force or will be, the
+// signing one first. The error names a door that is not open, or a tenant that it
+// does not serve: tapis serves all, oauth2 those with a base URL of their own
+// besides store.DefaultTenant, the others that alone.
+func (s *Server) Keys(ctx context.Context, door, tenant string) ([]Key, error) {
+	d, err := s.door(door, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +171,7 @@ func (s *Server) Keys(ctx context.Context, door string) ([]Key, error) {
 	keys := make([]Key, len(rows))
 	for i, k := range rows {
 		keys[i] = Key{
-			Door: door, ID: k.ID, Algorithm: k.Algorithm, State: k.State,
+			Door: door, Tenant: d.Tenant, ID: k.ID, Algorithm: k.Algorithm, State: k.State,
 			CreatedAt: k.CreatedAt, NotBefore: k.NotBefore, NotAfter: k.NotAfter, Secret: k.Secret,
 		}
 		if k.Private != nil {
@@ -180,8 +183,8 @@ func (s *Server) Keys(ctx context.Context, door string) ([]Key, error) {
 
 // PublicKeys returns the public keys of a door as the JWK set (RFC 7517 section
 // 5) that it publishes; the ats door, whose keys are shared secrets, has none.
-func (s *Server) PublicKeys(_ context.Context, door string) ([]byte, error) {
-	d, err := s.door(door)
+func (s *Server) PublicKeys(_ context.Context, door, tenant string) ([]byte, error) {
+	d, err := s.door(door, tenant)
 	if err != nil {
 		return nil, err
 	}
@@ -191,12 +194,26 @@ func (s *Server) PublicKeys(_ context.Context, door string) ([]byte, error) {
 // RotateKey makes a new signing key for a door. The old ones verify until their
 // last token is over. The error names a door that is not open, or what is wrong
 // with the key.
-func (s *Server) RotateKey(ctx context.Context, door string, r Rotation) error {
-	d, err := s.door(door)
+func (s *Server) RotateKey(ctx context.Context, door, tenant string, r Rotation) error {
+	d, err := s.door(door, tenant)
 	if err != nil {
 		return err
 	}
 	return d.RotateKey(ctx, issuer.Rotation{Secret: r.Secret, Private: r.Private, Algorithm: r.Algorithm, Now: r.Now})
+}
+
+// ErrSigns says that a key cannot be removed, since no other could sign.
+var ErrSigns = issuer.ErrSigns
+
+// RemoveKey takes a key of a tenant's door away at once: the tokens that it signed
+// are not honoured any more. The error wraps store.ErrNotFound for a key that there
+// is not; it is ErrSigns for the only one that signs.
+func (s *Server) RemoveKey(ctx context.Context, door, tenant, id string) error {
+	d, err := s.door(door, tenant)
+	if err != nil {
+		return err
+	}
+	return d.RemoveKey(ctx, id)
 }
 
 // ParsePrivateKey reads a private key for Rotation: PEM (PKCS #1, PKCS #8 or
@@ -207,12 +224,21 @@ func ParsePrivateKey(text token.Secret) (crypto.Signer, error) {
 }
 
 // door is an open one.
-func (s *Server) door(name string) (*issuer.Door, error) {
-	open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2, "ciphertrust": s.kylo}[name]
-	if open == nil {
+func (s *Server) door(name, tenant string) (*issuer.Door, error) {
+	tenant = tenantOf(tenant)
+	if open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2, "ciphertrust": s.kylo}[name]; open != nil && open.Tenant == tenant {
+		return open, nil
+	}
+	doors := map[string]*issuer.Doors{"tapis": s.tapis, "oauth2": s.tenants}[name]
+	if doors != nil {
+		if served, ok := doors.Of(tenant); ok {
+			return served.Door, nil
+		}
+	}
+	if !slices.Contains(s.config.Dialects, name) {
 		return nil, fmt.Errorf("the door %q is not open: %s are", name, strings.Join(s.config.Dialects, ", "))
 	}
-	return open, nil
+	return nil, fmt.Errorf("the door %q does not serve a tenant %q", name, tenant)
 }
 
 func tenantOf(name string) string {

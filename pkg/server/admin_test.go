@@ -46,7 +46,7 @@ func newTimedWorld(t *testing.T) (*world, *fakeClock) {
 
 func (w *world) keys(door string) []Key {
 	w.Helper()
-	keys, err := w.server.Keys(w.Context(), door)
+	keys, err := w.server.Keys(w.Context(), door, "")
 	w.do(err)
 	return keys
 }
@@ -54,7 +54,7 @@ func (w *world) keys(door string) []Key {
 // published are the kids of a door's JWK set, as a verifier reads it.
 func (w *world) published(door string) map[string]bool {
 	w.Helper()
-	text, err := w.server.PublicKeys(w.Context(), door)
+	text, err := w.server.PublicKeys(w.Context(), door, "")
 	w.do(err)
 	keys, err := verifier.ParseKeys(text)
 	w.do(err)
@@ -68,7 +68,7 @@ func (w *world) published(door string) map[string]bool {
 func TestAPublicKeyIsPublishedBeforeItSigns(t *testing.T) {
 	w, clock := newTimedWorld(t)
 	old := w.keys("oauth2")[0]
-	w.do(w.server.RotateKey(t.Context(), "oauth2", Rotation{}))
+	w.do(w.server.RotateKey(t.Context(), "oauth2", "", Rotation{}))
 	keys := w.keys("oauth2")
 	if len(keys) != 2 || keys[0].ID != old.ID || keys[0].NotAfter == 0 {
 		t.Fatalf("keys %+v, want the old one first, with an end", keys)
@@ -93,7 +93,7 @@ func TestAPublicKeyIsPublishedBeforeItSigns(t *testing.T) {
 func TestAKeyThatIsNeededNowSignsNow(t *testing.T) {
 	w, _ := newTimedWorld(t)
 	old := w.keys("oauth2")[0]
-	w.do(w.server.RotateKey(t.Context(), "oauth2", Rotation{Algorithm: "EdDSA", Now: true}))
+	w.do(w.server.RotateKey(t.Context(), "oauth2", "", Rotation{Algorithm: "EdDSA", Now: true}))
 	keys := w.keys("oauth2")
 	if len(keys) != 2 || keys[0].ID == old.ID || keys[0].Algorithm != "EdDSA" || keys[1].State != store.KeyRetiring || keys[1].NotAfter == 0 {
 		t.Errorf("keys %+v", keys)
@@ -118,17 +118,17 @@ func TestADoorTakesOnlyItsKindOfKey(t *testing.T) {
 		{"", Rotation{}},
 	} {
 		before := len(w.keys("ats")) + len(w.keys("oauth2"))
-		err := w.server.RotateKey(t.Context(), c.door, c.r)
+		err := w.server.RotateKey(t.Context(), c.door, "", c.r)
 		if err == nil || strings.Contains(err.Error(), "s3cre7") || len(w.keys("ats"))+len(w.keys("oauth2")) != before {
 			t.Errorf("%s, %+v: %v", c.door, c.r, err)
 		}
 	}
-	w.do(w.server.RotateKey(t.Context(), "oauth2", Rotation{Private: private, Now: true}))
+	w.do(w.server.RotateKey(t.Context(), "oauth2", "", Rotation{Private: private, Now: true}))
 	k := w.keys("oauth2")[0]
 	if k.Door != "oauth2" || k.Algorithm != "ES384" || !private.PublicKey.Equal(k.Public) || !k.Secret.IsZero() {
 		t.Errorf("the key that was given: %+v", k)
 	}
-	w.do(w.server.RotateKey(t.Context(), "ats", Rotation{Secret: secret}))
+	w.do(w.server.RotateKey(t.Context(), "ats", "", Rotation{Secret: secret}))
 	if k := w.keys("ats")[0]; k.Secret.Reveal() != secret.Reveal() || k.Public != nil || k.Door != "ats" {
 		t.Errorf("the secret that was given: %+v", k)
 	}
@@ -136,9 +136,9 @@ func TestADoorTakesOnlyItsKindOfKey(t *testing.T) {
 
 func TestADoorThatIsClosedHasNoKeys(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Dialects = []string{"ats"} })
-	_, keysErr := w.server.Keys(t.Context(), "oauth2")
-	_, publicErr := w.server.PublicKeys(t.Context(), "oauth2")
-	rotateErr := w.server.RotateKey(t.Context(), "oauth2", Rotation{})
+	_, keysErr := w.server.Keys(t.Context(), "oauth2", "")
+	_, publicErr := w.server.PublicKeys(t.Context(), "oauth2", "")
+	rotateErr := w.server.RotateKey(t.Context(), "oauth2", "", Rotation{})
 	for _, err := range []error{keysErr, publicErr, rotateErr} {
 		if err == nil || err.Error() != `the door "oauth2" is not open: ats are` {
 			t.Errorf("%v", err)

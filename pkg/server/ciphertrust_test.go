@@ -34,7 +34,7 @@ func TestTheCipherTrustDoorIsOpenWhenItIsAskedFor(t *testing.T) {
 	closed := newWorld(t)
 	closed.addUser("marco")
 	closed.want(closed.post(kyloTokens, `{"username":"marco","password":"x"}`), http.StatusNotFound, "a door that is closed")
-	if _, err := closed.server.Keys(t.Context(), "ciphertrust"); err == nil {
+	if _, err := closed.server.Keys(t.Context(), "ciphertrust", ""); err == nil {
 		t.Error("the keys of a closed door are told")
 	}
 
@@ -52,11 +52,11 @@ func TestTheCipherTrustDoorIsOpenWhenItIsAskedFor(t *testing.T) {
 		t.Error("the log tells a token")
 	}
 	w.want(w.post("/oauth2/token", ""), http.StatusNotFound, "the oauth2 door")
-	keys, err := w.server.Keys(t.Context(), "ciphertrust")
+	keys, err := w.server.Keys(t.Context(), "ciphertrust", "")
 	if err != nil || len(keys) == 0 || keys[0].Algorithm != "HS256" {
 		t.Errorf("keys %v: %v", keys, err)
 	}
-	if _, err := New(t.Context(), Config{Store: w.store, Dialects: []string{"klingon"}}); err == nil || !strings.Contains(err.Error(), "ats, oauth2, ciphertrust") {
+	if _, err := New(t.Context(), Config{Store: w.store, Dialects: []string{"klingon"}}); err == nil || !strings.Contains(err.Error(), "ats, oauth2, tapis, ciphertrust") {
 		t.Errorf("an unknown dialect: %v", err)
 	}
 }

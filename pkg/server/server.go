@@ -12,6 +12,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -26,6 +27,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	kylo "github.com/ats-auth/ats-auth/internal/dialect/ciphertrust/door"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2/door"
+	tapis "github.com/ats-auth/ats-auth/internal/dialect/tapis/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/password"
 	"github.com/ats-auth/ats-auth/internal/signing"
@@ -69,6 +71,13 @@ type Config struct {
 	// ReuseGrace is how long a used refresh token is given the same successor
 	// again. Default 30; below 0: not at all.
 	ReuseGrace int64
+	// OpenMinting names tenants in which anybody on this machine mints tokens at the
+	// tapis door, without credentials. Default none. Danger: whoever gets at the
+	// loopback address is anybody in these tenants.
+	OpenMinting []string
+	// AllowWeakKeys lets RSA keys of 1024 to 2047 bits sign. Default: in no tenant
+	// that does not say so. Danger: they can be broken.
+	AllowWeakKeys bool
 	// MinPassword is the least number of characters of a new password. Default 0.
 	MinPassword int
 	// Attempts is how many wrong passwords for one user from one address are
@@ -102,7 +111,7 @@ type PasswordCost struct {
 func DefaultDialects() []string { return []string{"ats", "oauth2"} }
 
 // Dialects are all doors that there are.
-func Dialects() []string { return []string{"ats", "oauth2", "ciphertrust"} }
+func Dialects() []string { return []string{"ats", "oauth2", "tapis", "ciphertrust"} }
 
 // Server is the service. It is safe for concurrent use.
 type Server struct {
@@ -111,6 +120,8 @@ type Server struct {
 	ats     *issuer.Door
 	oauth2  *issuer.Door // nil where it is not open; so are those below
 	kylo    *issuer.Door
+	tapis   *issuer.Doors
+	tenants *issuer.Doors // oauth2, of tenants with an address of their own
 	handler http.Handler
 }
 
@@ -154,7 +165,18 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		doors = before(standard, doors)
+		tenants, err := s.openTenants(ctx)
+		if err != nil {
+			return nil, err
+		}
+		doors = before(tenants, before(standard, doors))
+	}
+	if slices.Contains(s.config.Dialects, "tapis") {
+		h, err := s.openTapis(ctx)
+		if err != nil {
+			return nil, err
+		}
+		doors = before(h, doors)
 	}
 	if slices.Contains(s.config.Dialects, "ciphertrust") {
 		h, err := s.openKylo(ctx)
@@ -192,15 +214,24 @@ const (
 // openStandard opens the oauth2 door.
 func (s *Server) openStandard(ctx context.Context) (*door.Handler, error) {
 	var err error
-	s.oauth2, err = s.issuer.Door(ctx, issuer.DoorConfig{
-		Name: "oauth2", Issuer: s.config.PublicURL, Format: issuer.FormatRFC9068(),
-		AccessTTL: oauth2AccessTTL, RefreshTTL: oauth2RefreshTTL, RefreshIdle: s.config.RefreshIdle,
-		MaxRefreshTTL: s.config.MaxRefreshTTL, ReuseGrace: max(s.config.ReuseGrace, 0),
-	})
+	s.oauth2, err = s.issuer.Door(ctx, s.standard(store.DefaultTenant, s.config.PublicURL))
 	if err != nil {
 		return nil, err
 	}
-	return door.New(door.Config{URL: s.config.PublicURL, Core: s.issuer, Door: s.oauth2, Report: s.report, Now: s.config.Now})
+	return s.standardHandler(s.oauth2)
+}
+
+// standard is the oauth2 door of a tenant at an address, which is its issuer.
+func (s *Server) standard(tenant, address string) issuer.DoorConfig {
+	return issuer.DoorConfig{
+		Name: "oauth2", Tenant: tenant, Issuer: address, Format: issuer.FormatRFC9068(),
+		AccessTTL: oauth2AccessTTL, RefreshTTL: oauth2RefreshTTL, RefreshIdle: s.config.RefreshIdle,
+		MaxRefreshTTL: s.config.MaxRefreshTTL, ReuseGrace: max(s.config.ReuseGrace, 0),
+	}
+}
+
+func (s *Server) standardHandler(d *issuer.Door) (*door.Handler, error) {
+	return door.New(door.Config{URL: d.Issuer, Core: s.issuer, Door: d, Report: s.report, Now: s.config.Now})
 }
 
 // kyloAccessTTL is the lifetime of the ciphertrust door's JWTs, in seconds.
@@ -219,6 +250,31 @@ func (s *Server) openKylo(ctx context.Context) (*kylo.Handler, error) {
 		return nil, err
 	}
 	return kylo.New(kylo.Config{URL: s.config.PublicURL, Core: s.issuer, Door: s.kylo, Report: s.report, Now: s.config.Now})
+}
+
+// Lifetimes of the tapis door where the tenant has none, in seconds.
+const (
+	tapisAccessTTL  = 300
+	tapisRefreshTTL = 600
+)
+
+// openTapis opens the tapis door of every tenant.
+func (s *Server) openTapis(ctx context.Context) (*tapis.Handler, error) {
+	var err error
+	s.tapis, err = s.issuer.Doors(ctx, func(t store.Tenant) (issuer.DoorConfig, bool) {
+		base := cmp.Or(t.BaseURL, s.config.PublicURL)
+		return issuer.DoorConfig{
+			Name: "tapis", Tenant: t.Name, Issuer: cmp.Or(t.Issuer, base+"/v3/tokens"), Format: issuer.FormatTapis(),
+			KeyAlgorithm: t.Algorithm, AllowWeakKeys: t.WeakKeys || s.config.AllowWeakKeys,
+			AccessTTL: cmp.Or(t.AccessTTL, tapisAccessTTL), MaxAccessTTL: t.MaxAccessTTL,
+			RefreshTTL: cmp.Or(t.RefreshTTL, tapisRefreshTTL), MaxRefreshTTL: cmp.Or(t.MaxRefreshTTL, s.config.MaxRefreshTTL),
+		}, true
+	})
+	if err != nil {
+		return nil, err
+	}
+	open := func(tenant string) bool { return slices.Contains(s.config.OpenMinting, tenant) }
+	return tapis.New(tapis.Config{URL: s.config.PublicURL, Core: s.issuer, Doors: s.tapis, OpenMinting: open, Report: s.report, Now: s.config.Now})
 }
 
 func (c Config) withDefaults() (Config, error) {
@@ -246,6 +302,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *f.value == 0 {
 			*f.value = f.instead
 		}
+	}
+	if len(c.OpenMinting) > 0 && c.BehindProxy {
+		return c, errors.New("open minting is for this machine alone: it cannot be had behind a proxy")
 	}
 	if c.AccessTTL < 0 || c.AccessTTL > maxTTL {
 		return c, fmt.Errorf("access token lifetime of %d s: from 1 to %d is possible", c.AccessTTL, maxTTL)

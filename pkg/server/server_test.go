@@ -221,8 +221,8 @@ func TestWhatAnAdministratorDoesIsSeenAtTheDoor(t *testing.T) {
 	})
 	before := w.login("marco").member(t, "token")
 	w.want(w.post("/user/logout_all", `{"user":"admin"}`, bearer(before)...), http.StatusForbidden, "by a user")
-	w.do(w.server.RotateKey(ctx, "ats", Rotation{}))
-	keys, err := w.server.Keys(ctx, "ats")
+	w.do(w.server.RotateKey(ctx, "ats", "", Rotation{}))
+	keys, err := w.server.Keys(ctx, "ats", "")
 	if err != nil || len(keys) != 2 || keys[0].State != store.KeyActive || keys[1].NotAfter == 0 {
 		t.Errorf("keys %+v, %v", keys, err)
 	}

@@ -391,7 +391,7 @@ func TestGoOIDCFollowsARotationOfKeys(t *testing.T) {
 			}
 			before := issue()
 			want(before, "before")
-			if err := s.server.RotateKey(t.Context(), "oauth2", rotation); err != nil {
+			if err := s.server.RotateKey(t.Context(), "oauth2", "", rotation); err != nil {
 				t.Fatal(err)
 			}
 			want(before, "old one after the rotation")
@@ -407,7 +407,7 @@ func TestGoOIDCFollowsARotationOfKeys(t *testing.T) {
 				t.Error("the key has not changed")
 			}
 			s.pass(10*time.Minute + 5*time.Second)
-			if keys, err := s.server.PublicKeys(t.Context(), "oauth2"); err != nil || strings.Contains(string(keys), kidOf(t, before)) {
+			if keys, err := s.server.PublicKeys(t.Context(), "oauth2", ""); err != nil || strings.Contains(string(keys), kidOf(t, before)) {
 				t.Errorf("the old key is still published: %s, %v", keys, err)
 			}
 			want(issue(), "one after the old key")
