@@ -25,6 +25,9 @@ $(BIN)/ats-auth: TAGS := $(CLIENT_TAGS)
 $(BIN)/%: $(SOURCES)
 	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
 
+build.api: ## build the server's container image, ats-auth/tokens or as API_NAME says
+	@internal/tools/image.sh
+
 install: ## install both programs into GOBIN
 	CGO_ENABLED=0 go install -trimpath -tags '$(CLIENT_TAGS)' -ldflags '$(LDFLAGS)' ./cmd/ats-auth
 	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/ats-auth-server
@@ -66,4 +69,4 @@ check: lint cross test ## what must pass before a change lands
 clean: ## remove what was built
 	rm -rf $(BIN)
 
-.PHONY: help quickstart run build install test race interop cover fuzz bench docs lint cross check clean
+.PHONY: help quickstart run build build.api install test race interop cover fuzz bench docs lint cross check clean
