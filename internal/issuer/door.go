@@ -231,7 +231,7 @@ func (i *Issuer) braked(ctx context.Context, guessed, source string, check func(
 
 func (i *Issuer) checkPassword(ctx context.Context, tenant string, who token.Credentials) (store.User, error) {
 	var user store.User
-	if checkName(who.Username) == nil { // nobody else has a name like that
+	if checkName("user", who.Username) == nil { // nobody else has a name like that
 		var err error
 		user, err = i.Store.User(ctx, tenant, who.Username)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {
@@ -284,18 +284,18 @@ func (i *Issuer) rehash(ctx context.Context, user store.User, pass token.Secret)
 }
 
 // checkName refuses names that would be trouble in a log or a terminal.
-func checkName(name string) error {
+func checkName(kind, name string) error {
 	switch {
 	case name == "":
-		return errors.New("user name is empty")
+		return fmt.Errorf("%s name is empty", kind)
 	case len(name) > 255:
-		return fmt.Errorf("user name of %d bytes, at most 255 are possible", len(name))
+		return fmt.Errorf("%s name of %d bytes, at most 255 are possible", kind, len(name))
 	case !utf8.ValidString(name):
-		return errors.New("user name is not UTF-8")
+		return fmt.Errorf("%s name is not UTF-8", kind)
 	}
 	for _, r := range name {
 		if unicode.IsControl(r) {
-			return fmt.Errorf("user name %q holds a control character", name)
+			return fmt.Errorf("%s name %q holds a control character", kind, name)
 		}
 	}
 	return nil

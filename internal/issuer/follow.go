@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -121,13 +122,23 @@ func isChange(kind string) bool {
 // reload reads again what has changed.
 func (d *Door) reload(ctx context.Context, changed map[string]bool) error {
 	if changed[store.ChangeKeys] {
-		if err := d.loadKeys(ctx); err != nil {
+		if err := d.issuer.apart(d, d.loadKeys(ctx)); err != nil {
 			return err
 		}
 	}
 	if changed[store.ChangeProperties] {
 		return d.loadLimit(ctx)
 	}
+	return nil
+}
+
+// apart keeps what is wrong with one door's keys from all others: it goes on with
+// those that it has. That the store cannot be read concerns all.
+func (i *Issuer) apart(d *Door, err error) error {
+	if err == nil || errors.Is(err, token.ErrUnavailable) {
+		return err
+	}
+	i.Log.Error("the keys of a door cannot be used: it goes on with those of before", "door", d.Name, "tenant", d.Tenant, "error", err)
 	return nil
 }
 

@@ -62,6 +62,7 @@ type doorKeys struct {
 }
 
 func (d *Door) newKeys(all []signing.Key) (*doorKeys, error) {
+	all = d.strong(all)
 	now := later(d.issuer.clock.read(), begin(all))
 	ring, err := signing.NewRing(now, all...)
 	if err != nil {
@@ -73,6 +74,21 @@ func (d *Door) newKeys(all []signing.Key) (*doorKeys, error) {
 	}
 	jwks, err := ring.JWKS()
 	return &doorKeys{ring, v, jwks, all}, err
+}
+
+// strong is the keys that may be used here: a weak one may have been let in by
+// another process, which is allowed what this one is not.
+func (d *Door) strong(all []signing.Key) []signing.Key {
+	return slices.DeleteFunc(slices.Clone(all), func(k signing.Key) bool {
+		if k.Private == nil || d.AllowWeakKeys {
+			return false
+		}
+		reason, weak := signing.WeakKey(k.Private.Public())
+		if weak {
+			d.issuer.Log.Error("a key is not used, since it is weak", "door", d.Name, "tenant", d.Tenant, "key", k.ID, "reason", reason)
+		}
+		return weak
+	})
 }
 
 // begin is when the first of some keys began to sign. A clock that has been set

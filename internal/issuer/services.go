@@ -21,7 +21,7 @@ func ServiceSubject(name string) string { return "\x00" + name }
 // AddServiceAccount makes a service account: store.ErrExists when the name is
 // taken. Of a, Tenant, Name and MayMint count.
 func (i *Issuer) AddServiceAccount(ctx context.Context, a store.ServiceAccount, pass token.Secret) error {
-	if err := checkName(a.Name); err != nil {
+	if err := checkName("service", a.Name); err != nil {
 		return err
 	}
 	if err := i.checkMayMint(ctx, &a); err != nil {
@@ -139,7 +139,7 @@ func (i *Issuer) AuthenticateService(ctx context.Context, tenant string, who tok
 
 func (i *Issuer) checkService(ctx context.Context, tenant string, who token.Credentials) (store.ServiceAccount, error) {
 	var account store.ServiceAccount
-	if checkName(who.Username) == nil {
+	if checkName("service", who.Username) == nil {
 		var err error
 		account, err = i.Store.ServiceAccount(ctx, tenant, who.Username)
 		if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -59,12 +59,6 @@ const (
 	tapisRefreshes  = "tapis/refresh_count"
 )
 
-// IsReservedClaim tells a claim that no service can set.
-func IsReservedClaim(name string) bool {
-	reserved := []string{"jti", "iss", "sub", "exp", "iat", "nbf", "tenant", "target_site", "username", "account_type", "ttl"}
-	return name == "" || slices.Contains(reserved, name) || strings.HasPrefix(name, tapisPrefix)
-}
-
 func accountType(service bool) string {
 	if service {
 		return "service"
@@ -366,7 +360,7 @@ func (l *Live) orderAgain() (Order, error) {
 	o.Grant, _ = embedded.String(tapisGrant)
 	bare := !embedded.Has(tapisUsername) // names of the oldest kind
 	for _, name := range embedded.Names() {
-		if IsReservedClaim(name) || bare && isTapisName(name) {
+		if token.ReservedClaim(name) || bare && isTapisName(name) {
 			continue
 		}
 		value, _ := embedded.Raw(name)

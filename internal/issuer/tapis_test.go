@@ -2,6 +2,8 @@ package issuer_test
 
 import (
 	"context"
+	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -485,5 +487,30 @@ func TestAServiceAccountProvesItselfWithoutAHashEachTime(t *testing.T) {
 	}
 	if _, err := w.issuer.AuthenticateService(context.Background(), "dev", credentials("nobody", ""), "here"); !errors.Is(err, token.ErrCredentials) {
 		t.Errorf("an account that there is not: %v", err)
+	}
+}
+
+func TestAWeakKeyThatAnotherProcessLetInHarmsNobodyElse(t *testing.T) {
+	w := newMintWorld(t)
+	config := func(tenant store.Tenant) (issuer.DoorConfig, bool) {
+		c, serves := tapisConfig(tenant)
+		c.AllowWeakKeys, c.KeyAlgorithm = true, "RS256"
+		return c, serves
+	}
+	lax := w.twin()
+	doors, err := lax.issuer.Doors(t.Context(), config)
+	w.do(err)
+	weak, err := rsa.GenerateKey(rand.Reader, 1024)
+	w.do(err)
+	served, _ := doors.Of("dev")
+	w.do(served.Door.RotateKey(t.Context(), issuer.Rotation{Private: weak}))
+	set, err := served.Door.Issue(t.Context(), served.Door.Tick(), issuer.Order{Subject: "bob", Mint: &issuer.Mint{}})
+	w.do(err)
+	w.clock.move(2 * time.Second)
+	w.do(w.issuer.Fresh(t.Context()))
+	w.wantLive(set.AccessToken, token.ErrSignature, "a token of the weak key where it is not allowed")
+	w.mint(issuer.Order{Subject: "bob"})
+	if _, err := w.of("default").Issue(t.Context(), w.dev.Tick(), issuer.Order{Subject: "bob", Mint: &issuer.Mint{}}); err != nil {
+		t.Errorf("another tenant: %v", err)
 	}
 }

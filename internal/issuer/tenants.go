@@ -13,6 +13,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 // Doors are those of one dialect that serves many tenants, one for each.
@@ -20,6 +21,9 @@ type Doors struct {
 	issuer *Issuer
 	config func(store.Tenant) (c DoorConfig, serves bool)
 	all    atomic.Pointer[[]Served]
+	// started tells that the doors were opened once: what is wrong then is a fault
+	// of the configuration.
+	started bool
 }
 
 // Served is a tenant with its door.
@@ -37,6 +41,7 @@ func (i *Issuer) Doors(ctx context.Context, config func(store.Tenant) (c DoorCon
 	if err := d.load(ctx); err != nil {
 		return nil, err
 	}
+	d.started = true
 	i.tenanted = append(i.tenanted, d)
 	return d, nil
 }
@@ -59,11 +64,23 @@ func (d *Doors) load(ctx context.Context) error {
 		}
 		door, err := d.issuer.open(ctx, config)
 		if err != nil {
-			return fmt.Errorf("tenant %s: %w", t.Name, err)
+			if err = d.trouble(t, err); err != nil {
+				return err
+			}
+			continue
 		}
 		list = append(list, Served{t, door})
 	}
 	d.all.Store(&list)
+	return nil
+}
+
+// trouble keeps what is wrong with one tenant from all others, but at the start.
+func (d *Doors) trouble(t store.Tenant, err error) error {
+	if err = fmt.Errorf("tenant %s: %w", t.Name, err); !d.started || errors.Is(err, token.ErrUnavailable) {
+		return err
+	}
+	d.issuer.Log.Error("a tenant is not served", "error", err)
 	return nil
 }
 

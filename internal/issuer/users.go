@@ -13,7 +13,7 @@ import (
 
 // AddUser makes a user: store.ErrExists when the name is taken.
 func (i *Issuer) AddUser(ctx context.Context, u store.User, pass token.Secret) error {
-	if err := checkName(u.Name); err != nil {
+	if err := checkName("user", u.Name); err != nil {
 		return err
 	}
 	if _, err := i.Tenant(ctx, u.Tenant); err != nil {

@@ -99,7 +99,7 @@ func TestAKeyThatDoesNotFitItsAlgorithmIsRefusedByName(t *testing.T) {
 		"EC for RSA":      {"RS256", p384, token.Secret{}, "key k: a key on P-384 does not fit RS256"},
 		"Ed25519 for EC":  {"ES256", ed, token.Secret{}, "key k: an Ed25519 key does not fit ES256"},
 		"EC for EdDSA":    {"EdDSA", p256, token.Secret{}, "key k: a key on P-256 does not fit EdDSA"},
-		"short RSA":       {"PS256", short, token.Secret{}, "key k: an RSA key of 1024 bits, 2048 are asked for (RFC 7518 section 3.3): [tokens] allow_weak_key = true, or tenant add --allow-weak-key, allows it"},
+		"short RSA":       {"PS256", short, token.Secret{}, "key k: an RSA key of 1024 bits, 2048 are asked for (RFC 7518 section 3.3): [tokens] allow_weak_key = true, or --allow-weak-key of its tenant, allows it"},
 		"a curve of none": {"ES256", p224, token.Secret{}, "key k: a key on P-224 does not fit ES256"},
 		"no key":          {"ES256", nil, token.Secret{}, "key k: no private key"},
 		"a secret":        {"ES256", nil, secret, `key k: a shared secret does not fit algorithm "ES256"`},

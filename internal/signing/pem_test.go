@@ -290,7 +290,7 @@ func TestAWeakKeySignsOnlyWhereTheKeySaysSo(t *testing.T) {
 	for _, state := range []string{Active, Retiring} {
 		k.State = state
 		_, err := NewRing(ringTime, k, pair(t, "strong", "RS256", strong))
-		if err == nil || !strings.Contains(err.Error(), "key k: an RSA key of 1024 bits") || !strings.Contains(err.Error(), "[tokens] allow_weak_key = true, or tenant add --allow-weak-key") {
+		if err == nil || !strings.Contains(err.Error(), "key k: an RSA key of 1024 bits") || !strings.Contains(err.Error(), "[tokens] allow_weak_key = true, or --allow-weak-key of its tenant") {
 			t.Errorf("%s: %v", state, err)
 		}
 	}

@@ -86,7 +86,7 @@ func (k Key) signer() (signer, error) {
 		return nil, fmt.Errorf("key %s: %w", k.ID, err)
 	}
 	if reason, weak := WeakKey(k.Private.Public()); weak && !k.AllowWeak {
-		return nil, fmt.Errorf("key %s: %s: [tokens] allow_weak_key = true, or tenant add --allow-weak-key, allows it", k.ID, reason)
+		return nil, fmt.Errorf("key %s: %s: [tokens] allow_weak_key = true, or --allow-weak-key of its tenant, allows it", k.ID, reason)
 	}
 	return sign, nil
 }

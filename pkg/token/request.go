@@ -82,7 +82,7 @@ func (m *Mint) Actor() (user, tenant string) {
 // ReservedClaim reports a name that no claim of a Mint can have: the token says
 // that of itself.
 func ReservedClaim(name string) bool {
-	own := []string{"jti", "iss", "sub", "tenant", "target_site", "username", "account_type", "exp", "ttl"}
+	own := []string{"", "jti", "iss", "sub", "exp", "iat", "nbf", "tenant", "target_site", "username", "account_type", "ttl"}
 	return strings.HasPrefix(name, "tapis/") || slices.Contains(own, name)
 }
 

@@ -134,15 +134,15 @@ func (c *Client) Refresh(ctx context.Context, refresh token.Secret, want token.R
 		return token.Set{}, token.Refuse(token.ErrMalformed, "malformed refresh token: it is not UTF-8")
 	}
 	m := dialect.Message{Method: http.MethodPut, Path: PathTokens, JSON: map[string]string{"refresh_token": refresh.Reveal()}}
-	if c.ClientID != "" && !c.ClientSecret.IsZero() && !ofService(refresh) {
+	if c.ClientID != "" && !c.ClientSecret.IsZero() && !isMinted(refresh) {
 		m = c.asClient(map[string]string{"grant_type": token.GrantRefreshToken, "refresh_token": refresh.Reveal()})
 	}
 	set, err := c.set(ctx, m, token.ErrUnknown, refresh, c.ClientSecret)
 	return set, c.orExpired(err, refresh)
 }
 
-// ofService reports a refresh token that no login gave: a service has none.
-func ofService(refresh token.Secret) bool {
+// isMinted reports a refresh token that says that no client's login gave it.
+func isMinted(refresh token.Secret) bool {
 	t, err := token.Decode(refresh.Reveal())
 	if err != nil {
 		return false
@@ -152,8 +152,7 @@ func ofService(refresh token.Secret) bool {
 	if err != nil {
 		return false
 	}
-	account, _ := access.String("tapis/account_type")
-	return account == AccountService
+	return !access.Has("tapis/client_id")
 }
 
 // set sends a message that is answered with tokens; otherwise is what a refusal

@@ -171,7 +171,8 @@ func flat(h http.Header) string {
 func TestARefreshGoesWhereItsTokenCameFrom(t *testing.T) {
 	app := Config{Tenant: "dev", ClientID: "app", ClientSecret: token.NewPassword("key")}
 	service := made(`{"tapis/access_token":{"tapis/account_type":"service"}}`)
-	user := made(`{"tapis/access_token":{"tapis/account_type":"user"}}`)
+	user := made(`{"tapis/access_token":{"tapis/account_type":"user","tapis/client_id":"app"}}`)
+	minted := made(`{"tapis/access_token":{"tapis/account_type":"user"}}`)
 	for name, c := range map[string]struct {
 		config          Config
 		refresh, method string
@@ -182,6 +183,7 @@ func TestARefreshGoesWhereItsTokenCameFrom(t *testing.T) {
 		"a client without its secret": {Config{ClientID: "app"}, user, "PUT /v3/tokens", "", `{"refresh_token":"` + user + `"}`},
 		"a client":                    {app, user, "POST /v3/oauth2/tokens", basic("app:key"), `{"grant_type":"refresh_token","refresh_token":"` + user + `"}`},
 		"a client's, but a service's": {app, service, "PUT /v3/tokens", "", `{"refresh_token":"` + service + `"}`},
+		"a client's, but minted":      {app, minted, "PUT /v3/tokens", "", `{"refresh_token":"` + minted + `"}`},
 		"opaque":                      {app, "r", "POST /v3/oauth2/tokens", basic("app:key"), `{"grant_type":"refresh_token","refresh_token":"r"}`},
 	} {
 		client, sent := canned(c.config, 200, newPair)

@@ -141,7 +141,6 @@ func (h *Handler) find(path string) (m methods, id string) {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	takes, id := h.find(h.path(r))
 	c := &call{Request: r, w: w, id: id}
-	c.tenant, _ = h.tenantOf(r) // for the version that errors tell
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet

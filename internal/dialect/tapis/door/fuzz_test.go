@@ -11,8 +11,13 @@ import (
 // endpoints are all that take a body.
 func endpoints() [][2]string {
 	return [][2]string{
-		{"POST", tapis.PathTokens}, {"PUT", tapis.PathTokens}, {"POST", tapis.PathRevoke}, {"PUT", tapis.PathKeys},
-		{"POST", tapis.PathOAuth2}, {"POST", tapis.PathOAuth2Revoke}, {"POST", tapis.PathSiteRevoke},
+		{"POST", tapis.PathTokens},
+		{"PUT", tapis.PathTokens},
+		{"POST", tapis.PathRevoke},
+		{"PUT", tapis.PathKeys},
+		{"POST", tapis.PathOAuth2},
+		{"POST", tapis.PathOAuth2Revoke},
+		{"POST", tapis.PathSiteRevoke},
 	}
 }
 

@@ -63,6 +63,7 @@ func TestALoginIsRefused(t *testing.T) {
 	poor, poorKey := w.addApplication(store.Application{Tenant: "dev", Name: "poor", Grants: []string{token.GrantClientCredentials}})
 	far, farKey := w.addApplication(store.Application{Tenant: "far", Name: "far", Grants: []string{token.GrantPassword}})
 	public, _ := w.addApplication(store.Application{Tenant: "dev", Name: "public", AuthMethod: "none", Grants: []string{token.GrantDeviceCode}})
+	post, postKey := w.addApplication(store.Application{Tenant: "dev", Name: "post", AuthMethod: "client_secret_post", Grants: []string{token.GrantPassword}})
 	w.do(w.core.SetDisabled(t.Context(), "dev", "root", true))
 	for _, c := range []struct {
 		what, members string
@@ -79,6 +80,7 @@ func TestALoginIsRefused(t *testing.T) {
 		{"no client's name", byPassword("jstubbs", testPassword), basic("", key), badClient},
 		{"another tenant's client", byPassword("jstubbs", testPassword), basic(far, farKey), badClient},
 		{"a public client with Basic", byPassword("jstubbs", testPassword), basic(public, ""), badClient},
+		{"a client that is not registered for Basic", byPassword("jstubbs", testPassword), basic(post, postKey), badClient},
 		{"not registered for it", byPassword("jstubbs", testPassword), basic(poor, poorKey), "Invalid POST data: grant_type: the client is not registered for it"},
 		{"two clients", byPassword("jstubbs", testPassword) + `,"client_id":"x"`, basic(id, key), "Invalid POST data: client_id: want the client of the Authorization header"},
 		{"two headers", byPassword("jstubbs", testPassword), with(basic(id, key), basic(id, key)), "Invalid POST data: Authorization: want to stand there once"},

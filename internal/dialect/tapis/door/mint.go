@@ -89,7 +89,7 @@ func (b *body) claims() []issuer.Claim {
 	}
 	var list []issuer.Claim
 	for _, claim := range o.Names() {
-		if issuer.IsReservedClaim(claim) && b.err == nil {
+		if token.ReservedClaim(claim) && b.err == nil {
 			b.err = bad("%s: the name %q is reserved", name, clip(claim))
 		}
 		value, _ := o.Raw(claim)

@@ -199,7 +199,7 @@ func (h *Handler) isOpen(c *call) bool {
 	}
 	peer, err := netip.ParseAddrPort(c.RemoteAddr)
 	kind, _, kindErr := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	return err == nil && kindErr == nil && peer.Addr().Unmap().IsLoopback() && kind == "application/json" && isLocal(c.Host)
+	return err == nil && kindErr == nil && peer.Addr().IsLoopback() && kind == "application/json" && isLocal(c.Host)
 }
 
 // isLocal tells a Host that names this machine to itself. Another name may be a
@@ -210,5 +210,5 @@ func isLocal(host string) bool {
 		return true
 	}
 	addr, err := netip.ParseAddr(u.Hostname())
-	return err == nil && addr.Unmap().IsLoopback()
+	return err == nil && addr.IsLoopback()
 }

@@ -111,7 +111,7 @@ func (h *Handler) refuse(c *call, err error) {
 	if known.data {
 		known.message = prefix(c.Method) + known.message
 	}
-	c.reply(cmp.Or(known.status, http.StatusBadRequest), tapis.Envelope{Message: known.message, Result: json.RawMessage("null"), Status: tapis.StatusError})
+	h.reply(c, cmp.Or(known.status, http.StatusBadRequest), tapis.Envelope{Message: known.message, Result: json.RawMessage("null"), Status: tapis.StatusError})
 }
 
 // prefix is how errors of what was sent begin.
@@ -146,12 +146,15 @@ func (h *Handler) accept(c *call, a answer) {
 	if err != nil { // the types of the wire cannot fail
 		panic(err)
 	}
-	c.reply(http.StatusOK, tapis.Envelope{Message: a.message, Result: result, Status: tapis.StatusSuccess})
+	h.reply(c, http.StatusOK, tapis.Envelope{Message: a.message, Result: result, Status: tapis.StatusSuccess})
 }
 
 // reply sends an envelope, which is not to be kept by anybody on the way. The
 // media type has no parameters: clients compare it.
-func (c *call) reply(status int, e tapis.Envelope) {
+func (h *Handler) reply(c *call, status int, e tapis.Envelope) {
+	if c.tenant.Door == nil { // any error will do: it is about the version alone
+		c.tenant, _ = h.tenantOf(c.Request)
+	}
 	e.Version = cmp.Or(c.tenant.Tenant.APIVersion, tapis.DefaultVersion)
 	body, err := json.Marshal(e)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis"
@@ -94,7 +95,7 @@ func isHost(base, host string) bool {
 // tenants lists all tenants. Clients ask before they do anything else.
 func (h *Handler) tenants(*call) (answer, error) {
 	list := []tapis.Tenant{}
-	for _, s := range h.Doors.All() {
+	for _, s := range lastDefault(h.Doors.All()) {
 		t, err := h.shown(s)
 		if err != nil {
 			return answer{}, err
@@ -102,6 +103,22 @@ func (h *Handler) tenants(*call) (answer, error) {
 		list = append(list, t)
 	}
 	return answer{"Tenants retrieved successfully.", list}, nil
+}
+
+// lastDefault puts the tenant that exists from the start behind the others, as the
+// tenant of a request is found: clients take the first that has the URL they call.
+func lastDefault(all []issuer.Served) []issuer.Served {
+	list := slices.Clone(all)
+	slices.SortStableFunc(list, func(a, b issuer.Served) int {
+		switch store.DefaultTenant {
+		case b.Tenant.Name:
+			return -1
+		case a.Tenant.Name:
+			return 1
+		}
+		return 0
+	})
+	return list
 }
 
 func (h *Handler) tenantByID(c *call) (answer, error) {

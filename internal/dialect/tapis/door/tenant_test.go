@@ -10,6 +10,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis"
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis/door"
+	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
@@ -48,7 +49,7 @@ func TestItGreetsAndIsReady(t *testing.T) {
 	}
 }
 
-func TestTenantsAreToldInTheOrderInWhichTheyWereMade(t *testing.T) {
+func TestTenantsAreToldInTheOrderInWhichTheyWereMadeTheFirstLast(t *testing.T) {
 	w := newWorld(t)
 	a := w.send("GET", tapis.PathTenants+"?limit=1&select=tenant_id", "")
 	w.want(a, 200, "", "tenants")
@@ -62,10 +63,10 @@ func TestTenantsAreToldInTheOrderInWhichTheyWereMade(t *testing.T) {
 		}
 	}
 	want := []string{
-		"default tapis http://127.0.0.1:5001 http://127.0.0.1:5001/v3/tokens http://127.0.0.1:5001/v3/oauth2 active",
 		"dev tacc https://dev.api.tapis.io https://dev.api.tapis.io/tokens/v3 https://dev.api.tapis.io/v3/oauth2 active",
 		"admin tacc https://admin.api.tapis.io https://admin.api.tapis.io/v3/tokens https://admin.api.tapis.io/v3/oauth2 active",
 		"far uh https://tapis.uh.example:8443/v https://tapis.uh.example:8443/v/v3/tokens https://tapis.uh.example:8443/v/v3/oauth2 active",
+		"default tapis http://127.0.0.1:5001 http://127.0.0.1:5001/v3/tokens http://127.0.0.1:5001/v3/oauth2 active",
 	}
 	if strings.Join(told, "\n") != strings.Join(want, "\n") {
 		t.Errorf("tenants\n%s\nwant\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
@@ -188,4 +189,30 @@ func TestTheTenantOfALoginIsFoundByHeaderHostOrBeingTheOnlyOne(t *testing.T) {
 			t.Errorf("%s: %q, want %q", c.what, got, c.want)
 		}
 	}
+}
+
+func TestTheTenantFromTheStartCountsLast(t *testing.T) {
+	w := newWorld(t)
+	w.do(w.core.AddTenant(t.Context(), store.Tenant{Name: "plain", Algorithm: "ES256", APIVersion: "plain"}))
+	version := func(headers ...string) string { return w.send("GET", tapis.PathHello, "", headers...).Version }
+	if got := version("Host", "127.0.0.1:5001"); got != "plain" {
+		t.Errorf("of two at the service's own host the version is %s", got)
+	}
+	if got := version("Host", "localhost:5001"); got != "dev" {
+		t.Errorf("at an unknown host, with several tenants, the version is %s", got)
+	}
+	for _, c := range []struct{ serves, want string }{{"default plain admin", "plain"}, {"default admin", "dev"}, {"plain dev", "dev"}, {"", "dev"}} {
+		doors, err := w.core.Doors(t.Context(), func(t store.Tenant) (issuer.DoorConfig, bool) {
+			config, _ := doorConfig(t)
+			return config, strings.Contains(" "+c.serves+" ", " "+t.Name+" ")
+		})
+		w.do(err)
+		w.handler, err = door.New(door.Config{URL: publicURL, Core: w.core, Doors: doors, Report: w.report})
+		w.do(err)
+		if got := version("Host", "localhost:5001"); got != c.want {
+			t.Errorf("at an unknown host, of %q, the version is %s, want %s", c.serves, got, c.want)
+		}
+	}
+	a := w.send("POST", tapis.PathOAuth2, `{"grant_type":"password","username":"x","password":"x"}`)
+	w.want(a, 400, "Invalid POST data: X-Tapis-Tenant: it is missing, and no tenant is called by that Host", "no tenant is served")
 }
