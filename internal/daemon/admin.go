@@ -29,7 +29,7 @@ func (a *app) revokeCommand() *cobra.Command {
 					a.say("all tokens and logins of everybody are void")
 					return a.answer(map[string]bool{"all": true}, "")
 				}
-				if _, err := knownUser(c.Context(), s, tenant, user); err != nil {
+				if err := users().known(c.Context(), s, tenant, user); err != nil {
 					return err
 				}
 				if err := s.RevokeUser(c.Context(), tenant, user); err != nil {
@@ -113,6 +113,11 @@ func (a *app) checkCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			strangers, err := config.strangers(c.Context(), s)
+			if err != nil {
+				return err
+			}
+			warnings = append(warnings, strangers...)
 			if len(users) == 0 {
 				warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
 			}

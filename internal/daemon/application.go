@@ -164,18 +164,9 @@ func aligned(rows [][2]string) string {
 
 // allApplications are those of a tenant, by ID.
 func allApplications(ctx context.Context, s *server.Server, tenant string) ([]store.Application, error) {
-	const page = 1000
-	var all []store.Application
-	for after := ""; ; after = all[len(all)-1].ID {
-		list, err := s.ListApplications(ctx, tenant, after, page)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, list...)
-		if len(list) < page {
-			return all, nil
-		}
-	}
+	return paged(func(after string, limit int) ([]store.Application, error) {
+		return s.ListApplications(ctx, tenant, after, limit)
+	}, func(a store.Application) string { return a.ID })
 }
 
 // knownApplication is an application that there is: by its client_id, else by
@@ -210,7 +201,7 @@ func (a *app) applicationChange(tenant *string, use, short string, change func(c
 		Use: use, Short: short, Args: cobra.ExactArgs(1),
 		Long: short + ". ID is its client_id,\nor its name where no other application has that.",
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.with(c.Context(), func(s *server.Server) error {
+			return a.inTenant(c.Context(), *tenant, func(s *server.Server) error {
 				known, err := knownApplication(c.Context(), s, *tenant, args[0])
 				if err != nil {
 					return err

@@ -104,7 +104,7 @@ func (a *app) applicationList(tenant *string) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: "list", Short: "List the applications",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.with(c.Context(), func(s *server.Server) error {
+			return a.inTenant(c.Context(), *tenant, func(s *server.Server) error {
 				all, err := allApplications(c.Context(), s, *tenant)
 				if err != nil {
 					return err

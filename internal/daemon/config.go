@@ -39,7 +39,7 @@ type config struct {
 // load reads the configuration: environment over file over defaults.
 func (a *app) load() (*config, error) {
 	v := &values{given: make(map[string]value)}
-	for _, s := range settings() {
+	for _, s := range v.settings() {
 		v.given[s.name()] = value{s.fallback, "default"}
 	}
 	if err := a.readFile(v); err != nil {
@@ -68,8 +68,13 @@ func (a *app) readFile(v *values) error {
 	if err != nil {
 		return err
 	}
+	for _, section := range file.Sections() {
+		if kind, name := kindOf(section); name != "" && len(kindSettings(kind)) > 0 {
+			v.open(section)
+		}
+	}
 	secret := false
-	for _, s := range settings() {
+	for _, s := range v.settings() {
 		if text, ok := file.Value(s.section, s.key); ok && text != "" {
 			v.given[s.name()] = value{text, name}
 			secret = secret || s.secret
@@ -100,26 +105,11 @@ func readConfig(name string) ([]byte, fs.FileInfo, error) {
 	return data, info, err
 }
 
-// schema is what the configuration file may hold.
-func schema() inifile.Schema {
-	known := make(map[string][]inifile.Key)
-	var sections []string
-	for _, s := range settings() {
-		if known[s.section] == nil {
-			sections = append(sections, s.section)
-		}
-		known[s.section] = append(known[s.section], inifile.Key{Name: s.key, Secret: s.secret})
-	}
-	return inifile.Schema{Sections: sections, Keys: func(section string) ([]inifile.Key, error) { return known[section], nil }}
-}
-
 // readEnvironment takes ATS_AUTH_SERVER_SECTION_KEY and refuses what only looks
 // like it.
 func (a *app) readEnvironment(v *values) error {
-	byName := make(map[string]setting)
 	var names []string
 	for _, s := range settings() {
-		byName[s.variable()] = s
 		names = append(names, s.variable())
 	}
 	for _, pair := range a.Environ {
@@ -128,9 +118,12 @@ func (a *app) readEnvironment(v *values) error {
 		if !ours || text == "" || setByOrchestrator(rest) {
 			continue
 		}
-		s, known := byName[name]
+		s, known := v.settingOf(name)
 		if !known {
 			return refuse("%s in the environment names no setting%s", name, inifile.DidYouMean(name, names))
+		}
+		if _, section := kindOf(s.section); section != "" {
+			v.open(s.section)
 		}
 		v.given[s.name()] = value{text, name}
 	}
@@ -159,7 +152,8 @@ func (a *app) interpret(v *values) *config {
 		Attempts: v.number("throttle", "attempts"), Window: v.duration("throttle", "window"), MaxHashing: v.number("throttle", "max_hashing"),
 		StaleAfter: v.duration("store", "stale_after"), BehindProxy: v.flag("server", "behind_proxy"),
 		TrustedGateways: v.networks("server", "trusted_gateways"),
-		JWTSecret:       token.NewPassword(v.text("tokens", "jwt_secret")), MasterKey: token.NewSecret(v.text("tokens", "master_key")),
+		OpenMinting:     v.openMinting(), AllowWeakKeys: v.flag("tokens", "allow_weak_key"),
+		JWTSecret: token.NewPassword(v.text("tokens", "jwt_secret")), MasterKey: token.NewSecret(v.text("tokens", "master_key")),
 		MasterKeyFile: v.text("tokens", "master_key_file"), PublicURL: v.text("server", "public_url"),
 	}
 	if c.store == "" {
@@ -171,6 +165,7 @@ func (a *app) interpret(v *values) *config {
 		v.imply("tokens", "master_key_file", name)
 	}
 	c.check(v)
+	c.checkMinting(v)
 	c.name(v)
 	return c
 }

@@ -105,7 +105,9 @@ func (a *app) root() *cobra.Command {
 		Version: a.Version,
 		Long: `ats-auth-server issues, checks and revokes authentication tokens, durably.
 Without a command it serves. Every key of its configuration file is also a
-variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL.`,
+variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL, and
+[tenant dev] open_minting is ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINTING. A variable
+names a section in lower case, or one of the file that differs in case alone.`,
 		RunE:              a.serve,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
 	}
@@ -120,7 +122,7 @@ variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL.`,
 	f.StringVarP(&a.logLevel, "log-level", "l", "info", "`LEVEL` of the log: critical, error, warning, info, debug")
 	f.BoolVarP(&a.debug, "debug", "d", false, "same as --log-level debug")
 	a.serveFlags(root)
-	root.AddCommand(a.serveCommand(), a.userCommand(), a.applicationCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.userCommand(), a.serviceCommand(), a.applicationCommand(), a.tenantCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },

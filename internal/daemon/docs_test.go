@@ -18,7 +18,8 @@ func TestTheDocsSayWhatTheServerReads(t *testing.T) {
 	a := &app{Env: Env{Version: "VERSION"}}
 	var b strings.Builder
 	b.WriteString("# Configuration of ats-auth-server\n\nMade from the code by `make docs`. The client's settings are in [cli.md](cli.md), under \"help environment\".\n\n" +
-		"The file is `--config`, else the first there is of `$XDG_CONFIG_HOME/ats-auth-server/server.ini` and\n`/etc/ats-auth-server/server.ini`; none is fine. A variable of the environment goes before it. Lifetimes are\nseconds, or a number with `s`, `m`, `h`, `d` or `w`. `ats-auth-server --print-config` shows every key, its value\nand where it came from.\n")
+		"The file is `--config`, else the first there is of `$XDG_CONFIG_HOME/ats-auth-server/server.ini` and\n`/etc/ats-auth-server/server.ini`; none is fine. A variable of the environment goes before it. Lifetimes are\nseconds, or a number with `s`, `m`, `h`, `d` or `w`. `ats-auth-server --print-config` shows every key, its value\nand where it came from.\n\n" +
+		"Of `[tenant NAME]` there is one for each tenant, as of every section whose title ends in NAME. A name is letters,\ndigits, `-`, `_` and `.`. A variable stands for the section whose name it has in lower case, which need not be in the\nfile: `ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINTING` for `[tenant dev]`. A tenant with upper case in its name, `Dev`, has its\nsection in the file, be it empty; the same variable stands for it then.\n")
 	section := ""
 	for _, s := range settings() {
 		if s.section != section {

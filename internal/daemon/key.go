@@ -3,11 +3,8 @@ package daemon
 import (
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -16,84 +13,178 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
-	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/pkg/server"
+	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 func (a *app) keyCommand() *cobra.Command {
 	c := &cobra.Command{Use: "key", Short: "Manage the keys that sign tokens"}
-	c.AddCommand(a.keyList(), a.keyRotate(), a.keyExport(), a.keyImport(), a.keyShowSecret())
+	c.AddCommand(a.keyList(), a.keyRotate(), a.keyExport(), a.keyImport(), a.keyRemove(), a.keyShowSecret())
 	return c
 }
 
 // shared is the door whose keys are shared secrets.
 const shared = "ats"
 
-// doorFlag is the door whose keys a command is about.
-func doorFlag(c *cobra.Command, door *string, fallback string) *cobra.Command {
-	usage := "the `DOOR` whose tokens the key signs: ats or oauth2"
-	if fallback == "" {
-		usage += "; default: all that are open"
-	}
-	c.Flags().StringVar(door, "door", fallback, usage)
+// keyPlace is whose keys a command is about.
+type keyPlace struct{ door, tenant string }
+
+func (p *keyPlace) add(c *cobra.Command) *cobra.Command {
+	c.Flags().StringVar(&p.tenant, "tenant", store.DefaultTenant, "the `TENANT` that the key signs for")
+	c.Flags().StringVar(&p.door, "door", "", "the `DOOR` whose tokens the key signs: ats, oauth2 or tapis; default: ats, of a tenant that is not default tapis")
 	return c
+}
+
+// where is the place with its door and tenant named.
+func (p keyPlace) where() keyPlace {
+	usual, tenant := shared, cmp.Or(p.tenant, store.DefaultTenant)
+	if tenant != store.DefaultTenant {
+		usual = tapis
+	}
+	return keyPlace{cmp.Or(p.door, usual), tenant}
+}
+
+// flags are what leads a command to the place.
+func (p keyPlace) flags() string {
+	switch {
+	case p.tenant == store.DefaultTenant:
+		return "--door " + p.door
+	case p.door == tapis:
+		return "--tenant " + p.tenant
+	}
+	return "--tenant " + p.tenant + " --door " + p.door
+}
+
+// keys are those of the place, where a door or tenant that is not given stands for
+// every one that there is.
+func (p keyPlace) keys(ctx context.Context, s *server.Server, now time.Time) ([]keyView, error) {
+	tenants, err := tenantNames(ctx, s, p.tenant)
+	if err != nil {
+		return nil, err
+	}
+	doors := s.Doors()
+	if p.door != "" {
+		doors = []string{p.door}
+	}
+	var views []keyView
+	for _, door := range doors {
+		for _, tenant := range tenants {
+			keys, err := s.Keys(ctx, door, tenant)
+			// Most doors do not serve every tenant, which matters where both are given.
+			implied := p.door == "" || p.tenant == "" && tenant != store.DefaultTenant
+			if implied && err != nil && !errors.Is(err, token.ErrUnavailable) {
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			views = append(views, viewKeys(keys, now)...)
+		}
+	}
+	if len(views) == 0 {
+		return nil, fmt.Errorf("the tenant %q is served by no door that is open: %s are", p.tenant, strings.Join(doors, ", "))
+	}
+	return views, nil
+}
+
+// tenantNames is one name that there is, or all.
+func tenantNames(ctx context.Context, s *server.Server, one string) ([]string, error) {
+	if one != "" {
+		_, err := s.Tenant(ctx, one)
+		return []string{one}, err
+	}
+	tenants, err := s.Tenants(ctx)
+	names := make([]string, len(tenants))
+	for i, t := range tenants {
+		names[i] = t.Name
+	}
+	return names, err
 }
 
 type keyView struct {
 	Door      string `json:"door"`
+	Tenant    string `json:"tenant"`
 	ID        string `json:"kid"`
 	Algorithm string `json:"alg"`
-	State     string `json:"state"`
+	State     string `json:"state"` // next, active or retiring
 	Created   string `json:"created_at,omitempty"`
 	NotBefore string `json:"not_before,omitempty"`
 	NotAfter  string `json:"not_after,omitempty"`
 }
 
-func viewKey(k server.Key) keyView {
-	return keyView{k.Door, k.ID, k.Algorithm, k.State, stamp(k.CreatedAt), stamp(k.NotBefore), stamp(k.NotAfter)}
+// signer is the key that signs of those of one place: the newest whose time has
+// come.
+func signer(keys []server.Key, now time.Time) server.Key {
+	rank := func(k server.Key) int {
+		if k.State != store.KeyActive || k.NotBefore > now.UnixMicro() {
+			return 0
+		}
+		return 1
+	}
+	return slices.MaxFunc(keys, func(a, b server.Key) int {
+		return cmp.Or(cmp.Compare(rank(a), rank(b)), cmp.Compare(a.NotBefore, b.NotBefore), cmp.Compare(a.CreatedAt, b.CreatedAt))
+	})
 }
 
+// viewKeys shows the keys of one place: one that is published and does not sign
+// yet as next, one that another has taken over from as retiring.
+func viewKeys(keys []server.Key, now time.Time) []keyView {
+	var views []keyView
+	signs := signer(keys, now).ID
+	for _, k := range keys {
+		switch {
+		case k.State == store.KeyActive && k.NotBefore > now.UnixMicro():
+			k.State = "next"
+		case k.ID != signs:
+			k.State = store.KeyRetiring
+		}
+		views = append(views, keyView{k.Door, k.Tenant, k.ID, k.Algorithm, k.State, stamp(k.CreatedAt), stamp(k.NotBefore), stamp(k.NotAfter)})
+	}
+	return views
+}
+
+// keyTable has a column for the tenant where there is more than the usual one.
 func keyTable(views []keyView) string {
+	many := slices.ContainsFunc(views, func(v keyView) bool { return v.Tenant != store.DefaultTenant })
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "DOOR\tKID\tALG\tSTATE\tCREATED\tSIGNS FROM\tVERIFIES UNTIL")
+	line := func(tenant string, cells ...string) {
+		if many {
+			cells = slices.Insert(cells, 1, tenant)
+		}
+		fmt.Fprintln(w, strings.Join(cells, "\t"))
+	}
+	line("TENANT", "DOOR", "KID", "ALG", "STATE", "CREATED", "SIGNS FROM", "VERIFIES UNTIL")
 	for _, v := range views {
-		fmt.Fprintln(w, strings.Join([]string{v.Door, v.ID, v.Algorithm, v.State, orDash(v.Created), orDash(v.NotBefore), orDash(v.NotAfter)}, "\t"))
+		line(v.Tenant, v.Door, v.ID, v.Algorithm, v.State, orDash(v.Created), orDash(v.NotBefore), orDash(v.NotAfter))
 	}
 	w.Flush()
 	return b.String()
 }
 
 func (a *app) keyList() *cobra.Command {
-	var door string
-	return doorFlag(a.formatFlag(&cobra.Command{
-		Use: "list", Short: "List the keys in force or to come, of each door the signing one first",
+	var p keyPlace
+	c := a.formatFlag(&cobra.Command{
+		Use: "list", Short: "List the keys in force or to come, of each door and tenant the signing one first",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(c.Context(), func(s *server.Server) error {
-				doors := s.Doors()
-				if door != "" {
-					doors = []string{door}
-				}
-				views := []keyView{}
-				for _, d := range doors {
-					keys, err := s.Keys(c.Context(), d)
-					if err != nil {
-						return err
-					}
-					for _, k := range keys {
-						views = append(views, viewKey(k))
-					}
+				views, err := p.keys(c.Context(), s, time.Now())
+				if err != nil {
+					return err
 				}
 				return a.answer(views, keyTable(views))
 			})
 		},
-	}), &door, "")
+	})
+	c.Flags().StringVar(&p.door, "door", "", "the `DOOR` whose tokens the key signs: ats, oauth2 or tapis; default: all that are open")
+	c.Flags().StringVar(&p.tenant, "tenant", "", "the `TENANT` that the key signs for; default: all")
+	return c
 }
 
 // rotationFlags say how a new key comes into force.
 type rotationFlags struct {
-	door      string
+	keyPlace
 	algorithm string
 	now       bool
 }
@@ -101,13 +192,13 @@ type rotationFlags struct {
 func (f *rotationFlags) add(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&f.algorithm, "alg", "", "`ALGORITHM` of the key: ES256, ES384, ES512, EdDSA, RS256 to RS512, PS256 to PS512; HS256 at ats")
 	c.Flags().BoolVar(&f.now, "now", false, "sign with it at once, without having published it before: when the old key is known to others")
-	return doorFlag(c, &f.door, shared)
+	return f.keyPlace.add(c)
 }
 
 const rotationHelp = ` The old
-keys verify until their last token is over. A public key is published for 10
-minutes before it signs, since verifiers keep the JWK set for a while; with
---now it signs at once. A shared secret always does.`
+keys verify until their last token is over. A public key of the oauth2 door is
+published for 10 minutes before it signs, since verifiers keep the JWK set for a
+while; with --now it signs at once. All others always do.`
 
 func (a *app) keyRotate() *cobra.Command {
 	var f rotationFlags
@@ -115,11 +206,12 @@ func (a *app) keyRotate() *cobra.Command {
 		Use: "rotate", Short: "Make a new signing key; old tokens stay good until they are over",
 		Long: "Make a new signing key." + rotationHelp,
 		RunE: func(c *cobra.Command, _ []string) error {
+			place := f.where()
 			r := server.Rotation{Algorithm: f.algorithm, Now: f.now}
-			if err := a.rotate(c.Context(), f.door, r, "a new key"); err != nil {
+			if err := a.rotate(c.Context(), place, r, "a new key"); err != nil {
 				return err
 			}
-			if f.door == shared {
+			if place.door == shared {
 				a.say("clients that verify need the new jwt_secret: ats-auth-server key show-secret")
 			}
 			return nil
@@ -127,19 +219,12 @@ func (a *app) keyRotate() *cobra.Command {
 	}))
 }
 
-func (a *app) rotate(ctx context.Context, door string, r server.Rotation, what string) error {
-	config, err := a.load()
-	if err != nil {
-		return err
-	}
-	if door == shared && !config.server.JWTSecret.IsZero() {
-		return refuse("the secret is given by [tokens] jwt_secret or jwt_secret_file: change it there, or take it out and let the store keep the keys")
-	}
-	return a.with(ctx, func(s *server.Server) error {
-		if err := s.RotateKey(ctx, door, r); err != nil {
+func (a *app) rotate(ctx context.Context, place keyPlace, r server.Rotation, what string) error {
+	return a.changeKeys(ctx, place, func(s *server.Server) error {
+		if err := s.RotateKey(ctx, place.door, place.tenant, r); err != nil {
 			return err
 		}
-		keys, err := s.Keys(ctx, door)
+		keys, err := s.Keys(ctx, place.door, place.tenant)
 		if err != nil {
 			return err
 		}
@@ -155,125 +240,57 @@ func (a *app) rotate(ctx context.Context, door string, r server.Rotation, what s
 	})
 }
 
+// changeKeys is with for what changes the keys of a place: the configuration must
+// not give them.
+func (a *app) changeKeys(ctx context.Context, place keyPlace, change func(*server.Server) error) error {
+	config, err := a.load()
+	if err != nil {
+		return err
+	}
+	if place.door == shared && !config.server.JWTSecret.IsZero() {
+		return refuse("the secret is given by [tokens] jwt_secret or jwt_secret_file: change it there, or take it out and let the store keep the keys")
+	}
+	return a.inTenant(ctx, place.tenant, change)
+}
+
 func minutes(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", int(d.Round(time.Minute).Minutes()))
 }
 
-func (a *app) keyImport() *cobra.Command {
-	var f rotationFlags
-	return f.add(a.formatFlag(&cobra.Command{
-		Use: "import FILE|-", Short: "Sign with the key that a file holds", Args: cobra.ExactArgs(1),
-		Long: `Sign with the key that a file holds: at the ats door a shared secret, less one
-newline at its end; at the oauth2 door a private key, PEM or a JWK.` + rotationHelp,
+func (a *app) keyRemove() *cobra.Command {
+	var p keyPlace
+	return p.add(a.formatFlag(&cobra.Command{
+		Use: "remove KID", Short: "Take a key away; the tokens that it signed are void at once", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			text, err := a.readKey(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			r := server.Rotation{Algorithm: f.algorithm, Now: f.now}
-			if f.door != shared {
-				if r.Private, err = server.ParsePrivateKey(token.NewSecret(text)); err != nil {
-					return fmt.Errorf("%s: %w", inifile.ShowName(args[0]), err)
+			place := p.where()
+			return a.changeKeys(c.Context(), place, func(s *server.Server) error {
+				err := s.RemoveKey(c.Context(), place.door, place.tenant, args[0])
+				switch {
+				case errors.Is(err, store.ErrNotFound):
+					return fmt.Errorf("there is no key %q at the door %s of the tenant %s", args[0], place.door, place.tenant)
+				case errors.Is(err, server.ErrSigns):
+					return fmt.Errorf("key %s: %w (ats-auth-server key rotate %s)", args[0], err, place.flags())
+				case err != nil:
+					return err
 				}
-				return a.rotate(c.Context(), f.door, r, "the imported key")
-			}
-			r.Secret = token.NewPassword(text)
-			if reason, weak := weakSecret(r.Secret); weak {
-				a.say("warning: the secret is weak: %s", reason)
-			}
-			return a.rotate(c.Context(), f.door, r, "the imported key")
+				a.say("key %s removed; the tokens that it signed are void", args[0])
+				return a.answer(map[string]string{"kid": args[0]}, "")
+			})
 		},
 	}))
 }
 
-func (a *app) readKey(ctx context.Context, name string) (string, error) {
-	if name == "-" {
-		return a.secretFromStdin(ctx)
-	}
-	return inifile.ReadSecretFile(name)
-}
-
-// jwk is a symmetric key (RFC 7518 section 6.4).
-type jwk struct {
-	Type      string `json:"kty"`
-	ID        string `json:"kid"`
-	Algorithm string `json:"alg"`
-	Use       string `json:"use"`
-	Key       string `json:"k"`
-}
-
-func (a *app) keyExport() *cobra.Command {
-	var output, door string
-	c := doorFlag(a.formatFlag(&cobra.Command{
-		Use: "export", Short: "Write the keys in force as a JWK set, those of the ats door with their secrets",
-		Long: `Write the keys in force as a JWK set (RFC 7517), for a verifier. Those of the
-ats door are shared secrets: whoever has the file can make tokens that such a
-verifier takes. Those of the oauth2 door are public keys.`,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if door == shared && output == "" && a.Interactive(a.Stdout) {
-				return command.Usage("key export writes secrets: give --output FILE, or send stdout to where they belong")
-			}
-			return a.with(c.Context(), func(s *server.Server) error { return a.export(c.Context(), s, door, output) })
-		},
-	}), &door, shared)
-	c.Flags().StringVarP(&output, "output", "o", "", "write to `FILE`, that of the ats door for its owner only")
-	return c
-}
-
-func (a *app) export(ctx context.Context, s *server.Server, door, output string) error {
-	set, mode, done := publicSet, os.FileMode(0o644), "%s written: public keys"
-	if door == shared {
-		set, mode, done = secretSet, 0o600, "%s written, for its owner only: it holds the secrets"
-	}
-	text, err := set(ctx, s, door)
-	if err != nil {
-		return err
-	}
-	if output == "" {
-		_, err := a.Stdout.Write(text)
-		return err
-	}
-	f, err := os.OpenFile(output, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	a.say(done, output)
-	return nil
-}
-
-func publicSet(ctx context.Context, s *server.Server, door string) ([]byte, error) {
-	text, err := s.PublicKeys(ctx, door)
-	return append(text, '\n'), err
-}
-
-// secretSet is the JWK set of shared secrets.
-func secretSet(ctx context.Context, s *server.Server, door string) ([]byte, error) {
-	keys, err := s.Keys(ctx, door)
-	if err != nil {
-		return nil, err
-	}
-	set := map[string][]jwk{"keys": {}}
-	for _, k := range keys {
-		set["keys"] = append(set["keys"], jwk{"oct", k.ID, k.Algorithm, "sig", base64.RawURLEncoding.EncodeToString([]byte(k.Secret.Reveal()))})
-	}
-	text, err := json.Marshal(set)
-	return append(text, '\n'), err
-}
-
 func (a *app) keyShowSecret() *cobra.Command {
-	var door string
-	return doorFlag(a.formatFlag(&cobra.Command{
+	var p keyPlace
+	return p.add(a.formatFlag(&cobra.Command{
 		Use: "show-secret", Short: "Print the shared secret that verifies tokens, the jwt_secret of clients",
 		RunE: func(c *cobra.Command, _ []string) error {
-			if door != shared {
-				return command.Usage("the %s door has no shared secret: key export --door %s writes its public keys", door, door)
+			place := p.where()
+			if place.door != shared {
+				return command.Usage("the %s door has no shared secret: key export %s writes its public keys", place.door, place.flags())
 			}
 			return a.with(c.Context(), func(s *server.Server) error {
-				keys, err := s.Keys(c.Context(), door)
+				keys, err := s.Keys(c.Context(), place.door, place.tenant)
 				if err != nil {
 					return err
 				}
@@ -281,5 +298,5 @@ func (a *app) keyShowSecret() *cobra.Command {
 				return a.answer(map[string]string{"jwt_secret": secret}, secret+"\n")
 			})
 		},
-	}), &door, shared)
+	}))
 }

@@ -37,7 +37,7 @@ func (a *app) propertyList(tenant *string) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: "list", Short: "List the properties",
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.with(c.Context(), func(s *server.Server) error {
+			return a.inTenant(c.Context(), *tenant, func(s *server.Server) error {
 				all, err := s.Properties(c.Context(), *tenant)
 				if err != nil {
 					return err
@@ -72,7 +72,7 @@ func (a *app) propertySet(tenant *string) *cobra.Command {
 		Use: "set NAME VALUE", Short: "Set a property; a running server follows at once", Args: cobra.ExactArgs(2),
 		Example: "  ats-auth-server property set MAXIMUM_REFRESH_TOKEN_LIFETIME 24h",
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.changeProperty(c.Context(), args[0], "property %s set", func(s *server.Server) error {
+			return a.changeProperty(c.Context(), *tenant, args[0], "property %s set", func(s *server.Server) error {
 				return s.SetProperty(c.Context(), *tenant, args[0], args[1])
 			})
 		},
@@ -83,15 +83,15 @@ func (a *app) propertyReset(tenant *string) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: "reset NAME", Short: "Make a property one that is not set", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return a.changeProperty(c.Context(), args[0], "property %s is not set any more", func(s *server.Server) error {
+			return a.changeProperty(c.Context(), *tenant, args[0], "property %s is not set any more", func(s *server.Server) error {
 				return s.ResetProperty(c.Context(), *tenant, args[0])
 			})
 		},
 	})
 }
 
-func (a *app) changeProperty(ctx context.Context, name, done string, change func(*server.Server) error) error {
-	return a.with(ctx, func(s *server.Server) error {
+func (a *app) changeProperty(ctx context.Context, tenant, name, done string, change func(*server.Server) error) error {
+	return a.inTenant(ctx, tenant, func(s *server.Server) error {
 		err := change(s)
 		if errors.Is(err, store.ErrNotFound) || errors.Is(err, server.ErrValue) {
 			return &command.UsageError{Problem: err.Error()}

@@ -47,7 +47,13 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	if err != nil {
 		return err
 	}
-	config.warn(logger)
+	strangers, err := config.strangers(c.Context(), s)
+	if err != nil {
+		return errors.Join(err, st.Close())
+	}
+	for _, w := range append(config.warnings(), strangers...) {
+		logger.Warn(w)
+	}
 	err = a.serveOn(c.Context(), ports, config, s, logger)
 	return errors.Join(err, st.Close())
 }
@@ -186,13 +192,7 @@ func (l lineLog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// warn tells of what is dangerous and allowed.
-func (c *config) warn(logger *slog.Logger) {
-	for _, w := range c.warnings() {
-		logger.Warn(w)
-	}
-}
-
+// warnings tell of what is dangerous and allowed.
 func (c *config) warnings() []string {
 	var list []string
 	if reason, weak := weakSecret(c.server.JWTSecret); weak {
@@ -204,10 +204,13 @@ func (c *config) warnings() []string {
 	if len(c.server.TrustedGateways) > 0 {
 		list = append(list, "[server] trusted_gateways may log out any user without a token")
 	}
+	if c.server.AllowWeakKeys {
+		list = append(list, "[tokens] allow_weak_key: RSA keys under 2048 bits may sign, and they can be broken")
+	}
 	if w := c.namelessWarning(); w != "" {
 		list = append(list, w)
 	}
-	return list
+	return append(list, c.mintingWarnings()...)
 }
 
 // weakSecret judges a secret that was given; none is no weak one.

@@ -26,7 +26,7 @@ func (s setting) name() string { return "[" + s.section + "] " + s.key }
 
 // variable is its name in the environment.
 func (s setting) variable() string {
-	return variablePrefix + strings.ToUpper(s.section+"_"+s.key)
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(s.section, " ", "_")+"_"+s.key)
 }
 
 const variablePrefix = "ATS_AUTH_SERVER_"
@@ -55,11 +55,13 @@ func settings() []setting {
 		{"tokens", "max_refresh_ttl", "0", false, "the longest lifetime of a refresh token that can be asked for; 0: no limit"},
 		{"tokens", "reuse_grace", "30s", false, "how long a used refresh token is given the same successor again"},
 		{"tokens", "min_password", "0", false, "least number of characters of a new password"},
+		{"tokens", "allow_weak_key", "false", false, "let RSA keys of 1024 to 2047 bits sign at the tapis door, in every tenant; they can be broken"},
 		{"tokens", "master_key_file", "", false, "file of the key that seals keys in the store (default: master.key beside the store, made when absent)"},
 		{"tokens", "master_key", "", true, "that key itself: base64 of 32 bytes"},
 		{"throttle", "attempts", "10", false, "wrong passwords for one user from one address within window"},
 		{"throttle", "window", "5m", false, "how long they count"},
 		{"throttle", "max_hashing", "0", false, "passwords hashed at once; 0: one a core"},
+		{"tenant" + namePart, "open_minting", "false", false, "anybody on this machine mints tokens of the tenant NAME at the tapis door, without credentials: [server] listen must be a loopback address, without a proxy"},
 	}
 }
 
@@ -70,8 +72,9 @@ type value struct {
 
 // values answers by section and key and gathers what is wrong.
 type values struct {
-	given map[string]value // by setting.name
-	err   error
+	given    map[string]value // by setting.name
+	sections []string         // those with names, "tenant dev", sorted
+	err      error
 }
 
 func (v *values) text(section, key string) string {
@@ -109,9 +112,19 @@ func (v *values) number(section, key string) int {
 	return n
 }
 
-// seconds reads a lifetime: plain seconds, or a number with s, m, h, d or w.
+// seconds reads a lifetime.
 func (v *values) seconds(section, key string) int64 {
-	text := v.text(section, key)
+	n, good := parseLifetime(v.text(section, key))
+	if !good {
+		v.wrong(section, key, lifetimeWanted)
+	}
+	return n
+}
+
+const lifetimeWanted = "a lifetime: seconds, or a number with s, m, h, d or w"
+
+// parseLifetime reads plain seconds, or a number with s, m, h, d or w.
+func parseLifetime(text string) (seconds int64, good bool) {
 	unit := int64(1)
 	if n := len(text); n > 0 {
 		if u, ok := map[byte]int64{'s': 1, 'm': 60, 'h': 3600, 'd': 86400, 'w': 7 * 86400}[text[n-1]]; ok {
@@ -120,10 +133,9 @@ func (v *values) seconds(section, key string) int64 {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 || n > maxSeconds/unit {
-		v.wrong(section, key, "a lifetime: seconds, or a number with s, m, h, d or w")
-		return 0
+		return 0, false
 	}
-	return n * unit
+	return n * unit, true
 }
 
 const maxSeconds = 200_000_000_000
@@ -208,7 +220,7 @@ func (a *app) findConfig() string {
 func (v *values) report() string {
 	var b strings.Builder
 	section := ""
-	for _, s := range settings() {
+	for _, s := range v.settings() {
 		if s.section != section {
 			if section != "" {
 				b.WriteString("\n")
