@@ -87,19 +87,24 @@ func (c *DoorConfig) check() error {
 // Door opens a door. Its keys are read, or made, now. Not to be called once Run
 // has been.
 func (i *Issuer) Door(ctx context.Context, c DoorConfig) (*Door, error) {
-	d, err := i.open(ctx, c)
+	keys, err := i.Store.Keys(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	d, err := i.open(ctx, c, keys)
 	if err == nil {
 		i.doors = append(i.doors, d)
 	}
 	return d, err
 }
 
-func (i *Issuer) open(ctx context.Context, c DoorConfig) (*Door, error) {
+// open opens a door by the keys of all.
+func (i *Issuer) open(ctx context.Context, c DoorConfig, keys []store.Key) (*Door, error) {
 	d, err := i.closed(c)
 	if err != nil {
 		return nil, err
 	}
-	if err := errors.Join(d.loadKeys(ctx), d.loadLimit(ctx)); err != nil {
+	if err := errors.Join(d.useKeys(ctx, keys), d.loadLimit(ctx)); err != nil {
 		return nil, fmt.Errorf("door %s: %w", c.Name, err)
 	}
 	return d, nil

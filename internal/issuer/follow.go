@@ -77,9 +77,9 @@ func (i *Issuer) readFacts(ctx context.Context) error {
 }
 
 func (i *Issuer) readBatch(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, factsWithin)
+	within, cancel := context.WithTimeout(ctx, factsWithin)
 	defer cancel()
-	rows, err := i.Store.Revocations(ctx, i.seq, factsBatch)
+	rows, err := i.Store.Revocations(within, i.seq, factsBatch)
 	if err != nil {
 		return 0, unavailable(err)
 	}
@@ -87,26 +87,17 @@ func (i *Issuer) readBatch(ctx context.Context) (int, error) {
 }
 
 func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
-	changed := map[string]bool{}
+	changed := changes{}
 	for _, row := range rows {
 		i.clock.follow(row.At)
 		if isChange(row.Kind) {
-			changed[row.Kind] = true
+			changed[change{row.Kind, row.Key}] = true
 			continue
 		}
 		i.revocations.Add(fact(row))
 	}
-	if changed[store.ChangeTenants] {
-		for _, all := range i.tenanted {
-			if err := all.load(ctx); err != nil {
-				return err
-			}
-		}
-	}
-	for d := range i.allDoors() {
-		if err := d.reload(ctx, changed); err != nil {
-			return err
-		}
+	if err := i.reload(ctx, changed); err != nil {
+		return err
 	}
 	if len(rows) > 0 {
 		i.seq = rows[len(rows)-1].Seq
@@ -119,15 +110,48 @@ func isChange(kind string) bool {
 	return kind == store.ChangeKeys || kind == store.ChangeProperties || kind == store.ChangeTenants
 }
 
-// reload reads again what has changed.
-func (d *Door) reload(ctx context.Context, changed map[string]bool) error {
-	if changed[store.ChangeKeys] {
-		if err := d.issuer.apart(d, d.loadKeys(ctx)); err != nil {
-			return err
+// changes are what is to be read again, and of which tenants.
+type changes map[change]bool
+
+type change struct{ kind, tenant string }
+
+func (c changes) of(kind string) bool {
+	for one := range c {
+		if one.kind == kind {
+			return true
 		}
 	}
-	if changed[store.ChangeProperties] {
-		return d.loadLimit(ctx)
+	return false
+}
+
+// reload reads again what has changed: the keys once, whatever the number of
+// tenants, and none of a tenant in which nothing has.
+func (i *Issuer) reload(ctx context.Context, changed changes) error {
+	if changed.of(store.ChangeTenants) {
+		for _, all := range i.tenanted {
+			if err := all.load(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	var keys []store.Key
+	if changed.of(store.ChangeKeys) {
+		var err error
+		if keys, err = i.Store.Keys(ctx); err != nil {
+			return unavailable(err)
+		}
+	}
+	for d := range i.allDoors() {
+		if changed[change{store.ChangeKeys, d.Tenant}] {
+			if err := i.apart(d, d.useKeys(ctx, keys)); err != nil {
+				return err
+			}
+		}
+		if changed[change{store.ChangeProperties, d.Tenant}] {
+			if err := d.loadLimit(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

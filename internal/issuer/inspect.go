@@ -59,7 +59,10 @@ func (d *Door) Live(ctx context.Context, raw string) (*Live, error) {
 		return live, nil
 	}
 	if other := d.issuer.doorOf(d, raw); other != nil {
-		return other.judge(ctx, raw)
+		if live, err = other.judge(ctx, raw); err == nil {
+			err = live.keepToItself()
+		}
+		return live, err
 	}
 	return nil, err
 }

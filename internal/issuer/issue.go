@@ -88,7 +88,7 @@ func (d *Door) newGrant(at int64, o Order) grant {
 	if o.BindRefresh {
 		g.Bound = o.Thumbprint
 	}
-	if g.ID == (store.ID{}) {
+	if g.ID == (store.ID{}) && (o.Mint == nil || !o.Mint.Foreign) {
 		g.ID = newSessionID()
 	}
 	if o.Mint != nil {

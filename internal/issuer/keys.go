@@ -27,7 +27,16 @@ var ErrConfigured = errors.New("the signing secret is given by the configuration
 // key is the store's own. Under another one all that was issued would be void,
 // and what two replicas issue strange to each other, without a word.
 func (d *Door) loadKeys(ctx context.Context) error {
-	kept, err := d.keptKeys(ctx)
+	rows, err := d.issuer.Store.Keys(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
+	return d.useKeys(ctx, rows)
+}
+
+// useKeys is loadKeys for the rows of all doors.
+func (d *Door) useKeys(ctx context.Context, rows []store.Key) error {
+	kept, err := d.keptKeys(rows)
 	if err != nil {
 		return err
 	}
@@ -39,9 +48,12 @@ func (d *Door) loadKeys(ctx context.Context) error {
 		if err := d.issuer.apply(ctx, first...); err != nil {
 			return err
 		}
+		// Another process may have been as early: both keys verify then.
+		if rows, err = d.issuer.Store.Keys(ctx); err != nil {
+			return unavailable(err)
+		}
 	}
-	// Another process may have been as early: both keys verify then.
-	keys, err := d.readKeys(ctx)
+	keys, err := d.inForce(rows)
 	if err != nil {
 		return err
 	}
@@ -170,20 +182,16 @@ func verifying(keys []signing.Key) []verifier.Key {
 	return list
 }
 
-// readKeys returns the keys that are in force, the signing one first.
-func (d *Door) readKeys(ctx context.Context) ([]signing.Key, error) {
+// inForce returns the keys that are in force, the signing one first.
+func (d *Door) inForce(rows []store.Key) ([]signing.Key, error) {
 	if !d.Secret.IsZero() {
 		return []signing.Key{{ID: "configured", Algorithm: d.Format.algorithm, State: store.KeyActive, Secret: d.Secret}}, nil
 	}
-	return d.keptKeys(ctx)
+	return d.keptKeys(rows)
 }
 
-// keptKeys are those in the store.
-func (d *Door) keptKeys(ctx context.Context) ([]signing.Key, error) {
-	rows, err := d.issuer.Store.Keys(ctx)
-	if err != nil {
-		return nil, unavailable(err)
-	}
+// keptKeys are those of some rows that are the door's.
+func (d *Door) keptKeys(rows []store.Key) ([]signing.Key, error) {
 	now := d.issuer.clock.read().UnixMicro()
 	var keys []signing.Key
 	for _, row := range rows {
@@ -312,7 +320,13 @@ func (d *Door) generate(algorithm string) (crypto.Signer, error) {
 }
 
 // Keys returns the door's keys that are in force or will be, the signing one first.
-func (d *Door) Keys(ctx context.Context) ([]signing.Key, error) { return d.readKeys(ctx) }
+func (d *Door) Keys(ctx context.Context) ([]signing.Key, error) {
+	rows, err := d.issuer.Store.Keys(ctx)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return d.inForce(rows)
+}
 
 // RotateKey makes a new signing key. The old ones verify until the last token
 // they signed is over.
@@ -364,7 +378,7 @@ func (d *Door) RemoveKey(ctx context.Context, id string) error {
 	if !d.Secret.IsZero() {
 		return ErrConfigured
 	}
-	keys, err := d.keptKeys(ctx)
+	keys, err := d.Keys(ctx)
 	if err != nil {
 		return err
 	}

@@ -33,6 +33,8 @@ type Mint struct {
 	RedirectURI string // of the login that gave it
 	Refreshes   int64  // how often the login was refreshed
 	Claims      []Claim
+	// Foreign tells that it is given for a token that was signed elsewhere.
+	Foreign bool
 }
 
 // Claim is one that a service adds. Value is JSON.
@@ -131,21 +133,37 @@ func (d *Door) mint(ctx context.Context, g grant, changes ...store.Command) (tok
 	if err := d.mayHave(ctx, g); err != nil {
 		return token.Set{}, err
 	}
-	keys, err := d.keysNow()
+	keys, err := d.stretched(ctx, g, changes)
+	if errors.Is(err, store.ErrNotFound) { // another process has removed the key
+		if err = d.issuer.sync(ctx); err == nil {
+			keys, err = d.stretched(ctx, g, changes)
+		}
+	}
 	if err != nil {
 		return token.Set{}, err
 	}
+	return d.signMinted(keys, g)
+}
+
+// stretched returns keys to sign a grant with, when changes are durable and the
+// store knows for how long the key that signs must verify.
+func (d *Door) stretched(ctx context.Context, g grant, changes []store.Command) (*doorKeys, error) {
+	keys, err := d.keysNow()
+	if err != nil {
+		return nil, err
+	}
 	key, longest := keys.ring.Signing().ID, max(g.AccessTTL, g.refreshTTL)
 	if d.spans.lack(key, longest) {
-		changes = append(changes, store.StretchKey{ID: key, TTL: longest, At: g.at}, d.changedKeys())
+		changes = append(slices.Clone(changes), store.StretchKey{ID: key, TTL: longest, At: g.at}, d.changedKeys())
 	}
-	if len(changes) > 0 {
-		if err := d.issuer.apply(ctx, changes...); err != nil {
-			return token.Set{}, err
-		}
-		d.spans.note(key, longest)
+	if len(changes) == 0 {
+		return keys, nil
 	}
-	return d.signMinted(keys, g)
+	if err := d.issuer.apply(ctx, changes...); err != nil {
+		return nil, err
+	}
+	d.spans.note(key, longest)
+	return keys, nil
 }
 
 func (d *Door) signMinted(keys *doorKeys, g grant) (token.Set, error) {
@@ -201,6 +219,16 @@ func (s *spans) lack(key string, seconds int64) bool {
 	return s.seconds[key] < seconds
 }
 
+// longest is the longest of all.
+func (s *spans) longest() (seconds int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, n := range s.seconds {
+		seconds = max(seconds, n)
+	}
+	return seconds
+}
+
 func (s *spans) note(key string, seconds int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,9 +249,37 @@ type minted struct {
 // IsService tells the token of a service account, not of a user.
 func (l *Live) IsService() bool { return l.minted != nil && l.minted.service }
 
-// IsSealed tells that the token was issued here. Another one was signed elsewhere,
-// with a key that was imported.
-func (l *Live) IsSealed() bool { return l.minted == nil || l.minted.sealed }
+// IsSealed tells that the token was issued here, to somebody who had proved who it
+// is. Another one was signed elsewhere, with a key that was imported, or was given
+// for such a one: it has no session.
+func (l *Live) IsSealed() bool {
+	return l.minted == nil || l.minted.sealed && l.ID.Session != [16]byte{}
+}
+
+// keepToItself leaves of a minted token, at another door than its own, what this
+// service says. A service that mints can call a claim scope, act or aud; that means
+// something to whom the token is for, and nothing here.
+func (l *Live) keepToItself() error {
+	if l.minted == nil {
+		return nil
+	}
+	var members []string
+	for _, name := range l.Names() {
+		if name != "iss" && name != "sub" && name != "exp" && name != "jti" && !strings.HasPrefix(name, tapisPrefix) {
+			continue
+		}
+		value, _ := l.Raw(name)
+		members = append(members, string(appendString(nil, name))+":"+string(value))
+	}
+	if l.Client != "" {
+		members = append(members, `"client_id":`+string(appendString(nil, l.Client)))
+	}
+	claims, err := token.ParseClaims("{" + strings.Join(members, ",") + "}")
+	if err == nil {
+		l.Claims = claims
+	}
+	return err
+}
 
 // IsRefresh tells a refresh token.
 func (l *Live) IsRefresh() bool { return l.minted != nil && l.minted.refresh }
@@ -266,7 +322,20 @@ func (d *Door) LiveMinted(ctx context.Context, raw string) (*Live, error) {
 	if err := live.honoured(ctx); err != nil {
 		return nil, err
 	}
+	if live.outlives() {
+		return nil, token.ErrExpired
+	}
 	return live, nil
+}
+
+// outlives tells a token that is older than the longest that one may live by now.
+func (l *Live) outlives() bool {
+	most := l.Door.MaxAccessTTL
+	if l.IsRefresh() {
+		most = l.Door.maxRefreshTTL()
+	}
+	age := l.Door.issuer.clock.read().UnixMicro() - l.ID.IssuedAt
+	return l.minted.sealed && most > 0 && age >= most*1_000_000
 }
 
 // readTapis finds out what kind of token it is, and whose.
@@ -287,8 +356,8 @@ func (l *Live) readTapis() error {
 		return &token.ClaimError{Claim: tapisType, Reason: "it is neither access nor refresh", Kind: token.ErrClaims}
 	}
 	name := tapisText(whose, tapisUsername)
-	if name == "" {
-		return &token.ClaimError{Claim: tapisUsername, Reason: "it is missing", Kind: token.ErrClaims}
+	if checkName("user", name) != nil {
+		return &token.ClaimError{Claim: tapisUsername, Reason: "it is no name", Kind: token.ErrClaims}
 	}
 	// A refresh token ends with its application as an access token does.
 	l.Client, _ = whose.String(l.Door.Format.client)
@@ -320,10 +389,14 @@ func tapisObject(o *token.Object) (*token.Object, error) {
 	return embedded, nil
 }
 
+// ErrNeedsClient says that a refresh token was given to an application, which did
+// not prove itself.
+var ErrNeedsClient = errors.New("given to a client, which must prove itself")
+
 // MintAgain gives an access token and a refresh token for a refresh token, which
-// stays good: ErrUnknown when client is not the application that it was given to.
-// With anybody, whoever has it may use it.
-func (d *Door) MintAgain(ctx context.Context, refresh token.Secret, client string, anybody bool) (token.Set, error) {
+// stays good: ErrUnknown when client is not the application that it was given to,
+// ErrNeedsClient when that is none and it was given to one.
+func (d *Door) MintAgain(ctx context.Context, refresh token.Secret, client string) (token.Set, error) {
 	at := d.issuer.clock.tick()
 	live, err := d.LiveMinted(ctx, refresh.Reveal())
 	switch {
@@ -336,7 +409,11 @@ func (d *Door) MintAgain(ctx context.Context, refresh token.Secret, client strin
 	if err != nil {
 		return token.Set{}, err
 	}
-	if !anybody && o.Client != client {
+	switch {
+	case o.Client == client:
+	case client == "":
+		return token.Set{}, ErrNeedsClient
+	default:
 		return token.Set{}, errUnknownRefresh()
 	}
 	return d.Issue(ctx, at, o)
@@ -350,7 +427,7 @@ func (l *Live) orderAgain() (Order, error) {
 	}
 	m := &Mint{
 		Service: l.IsService(), Delegate: tapisText(embedded, tapisDelegate), TargetSite: tapisText(embedded, tapisSite),
-		RedirectURI: tapisText(embedded, tapisRedirect), Refreshes: number(embedded, tapisRefreshes) + 1,
+		RedirectURI: tapisText(embedded, tapisRedirect), Refreshes: number(embedded, tapisRefreshes) + 1, Foreign: !l.IsSealed(),
 	}
 	o := Order{
 		Subject: l.Name(), Mint: m, Refresh: true, TTL: number(embedded, "ttl"), RefreshTTL: number(&l.Object, tapisInitialTTL),

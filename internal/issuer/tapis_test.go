@@ -76,7 +76,7 @@ func (w *mintWorld) mint(o issuer.Order) token.Set {
 
 func (w *mintWorld) again(set token.Set) token.Set {
 	w.Helper()
-	next, err := w.dev.MintAgain(w.Context(), set.RefreshToken, "", true)
+	next, err := w.dev.MintAgain(w.Context(), set.RefreshToken, "")
 	w.do(err)
 	return next
 }
@@ -166,7 +166,7 @@ func TestTheOldRefreshTokenStaysGoodUntilItsEnd(t *testing.T) {
 	w.again(set)
 	w.again(set)
 	w.clock.move(600 * time.Second)
-	if _, err := w.dev.MintAgain(t.Context(), set.RefreshToken, "", true); !errors.Is(err, token.ErrExpired) {
+	if _, err := w.dev.MintAgain(t.Context(), set.RefreshToken, ""); !errors.Is(err, token.ErrExpired) {
 		t.Errorf("after its end: %v", err)
 	}
 }
@@ -194,7 +194,7 @@ func TestARefreshTokenIsNoAccessTokenAndTheOtherWayRound(t *testing.T) {
 	if _, err := w.dev.Live(t.Context(), set.RefreshToken.Reveal()); !errors.Is(err, token.ErrClaims) {
 		t.Errorf("a refresh token as access token: %v", err)
 	}
-	if _, err := w.dev.MintAgain(t.Context(), set.AccessToken, "", true); !errors.Is(err, token.ErrClaims) {
+	if _, err := w.dev.MintAgain(t.Context(), set.AccessToken, ""); !errors.Is(err, token.ErrClaims) {
 		t.Errorf("an access token as refresh token: %v", err)
 	}
 }
@@ -314,7 +314,7 @@ func TestTokensThatWereSignedElsewhereWithOurKeyAreHonoured(t *testing.T) {
 	exp := fmt.Sprintf(`"exp":%d`, w.clock.Now().Unix()+100)
 	old := foreign(`{"iss":"https://dev.example/v3/tokens","sub":"dev@jstubbs","tenant_id":"dev","token_type":"refresh",` + exp +
 		`,"access_token":{"iss":"https://dev.example/v3/tokens","sub":"dev@jstubbs","tenant_id":"dev","token_type":"access","delegation":false,"username":"jstubbs","account_type":"service","ttl":30,"mine":1}}`)
-	set, err := w.dev.MintAgain(t.Context(), old, "", true)
+	set, err := w.dev.MintAgain(t.Context(), old, "")
 	w.do(err)
 	claims := w.claims(set.AccessToken)
 	for _, name := range []string{"tenant_id", "token_type", "delegation", "username", "account_type"} {
@@ -512,5 +512,79 @@ func TestAWeakKeyThatAnotherProcessLetInHarmsNobodyElse(t *testing.T) {
 	w.mint(issuer.Order{Subject: "bob"})
 	if _, err := w.of("default").Issue(t.Context(), w.dev.Tick(), issuer.Order{Subject: "bob", Mint: &issuer.Mint{}}); err != nil {
 		t.Errorf("another tenant: %v", err)
+	}
+}
+
+func TestATokenThatIsGivenForAForeignOneIsForeignToo(t *testing.T) {
+	w := newMintWorld(t)
+	key, err := signing.Generate("ES256")
+	w.do(err)
+	w.do(w.dev.RotateKey(t.Context(), issuer.Rotation{Private: key}))
+	raw, err := signing.Compact(key, "ES256", map[string]any{"typ": "JWT"}, fmt.Appendf(nil,
+		`{"iss":"https://dev.example/v3/tokens","sub":"root@dev","tapis/tenant_id":"dev","tapis/token_type":"refresh","exp":%d,"tapis/access_token":{"tapis/username":"root","tapis/account_type":"service","ttl":300}}`,
+		w.clock.Now().Unix()+100))
+	w.do(err)
+	set := token.Set{RefreshToken: token.NewSecret(raw)}
+	for range 2 {
+		set = w.again(set)
+		live, err := w.dev.Live(t.Context(), set.AccessToken.Reveal())
+		w.do(err)
+		if live.IsSealed() {
+			t.Error("a token that was signed elsewhere gives one that counts as issued here")
+		}
+	}
+}
+
+func TestAServicesClaimsMeanNothingAtAnotherDoor(t *testing.T) {
+	w := newMintWorld(t)
+	door := w.of(store.DefaultTenant)
+	set, err := door.Issue(t.Context(), door.Tick(), issuer.Order{Subject: "bob", Mint: &issuer.Mint{Claims: custom(
+		"scope", `"admin"`, "client_id", `"portal"`, "aud", `"rs"`, "act", `{"sub":"root"}`, "auth_time", "1", "cnf", `{"jkt":"x"}`,
+	)}})
+	w.do(err)
+	live, err := w.world.door.Live(t.Context(), set.AccessToken.Reveal())
+	w.do(err)
+	want := "iss sub tapis/tenant_id tapis/token_type tapis/delegation tapis/delegation_sub tapis/username tapis/account_type exp jti"
+	if got := strings.Join(live.Names(), " "); got != want {
+		t.Errorf("another door sees %s, want %s", got, want)
+	}
+}
+
+func TestALowerMaximumEndsMintedTokensThatExist(t *testing.T) {
+	w := newMintWorld(t)
+	set := w.mint(issuer.Order{Subject: "bob", TTL: 9000, RefreshTTL: 9000, Refresh: true})
+	dev, err := w.issuer.Tenant(t.Context(), "dev")
+	w.do(err)
+	dev.MaxAccessTTL, dev.MaxRefreshTTL = 60, 120
+	w.do(w.issuer.ChangeTenant(t.Context(), dev))
+	w.dev = w.of("dev")
+	w.clock.move(59 * time.Second)
+	w.wantLive(set.AccessToken, nil, "within the maximum")
+	w.clock.move(2 * time.Second)
+	w.wantLive(set.AccessToken, token.ErrExpired, "the access token, at the maximum")
+	w.wantLive(set.RefreshToken, nil, "the refresh token")
+	w.clock.move(time.Minute)
+	w.wantLive(set.RefreshToken, token.ErrExpired, "the refresh token, at its maximum")
+}
+
+func TestAClientsRefreshTokenIsOfNoUseWithoutTheClient(t *testing.T) {
+	w := newMintWorld(t)
+	set := w.mint(issuer.Order{Subject: "bob", Client: "portal", Grant: token.GrantPassword, Refresh: true})
+	for client, want := range map[string]error{"": issuer.ErrNeedsClient, "other": token.ErrUnknown, "portal": nil} {
+		if _, err := w.dev.MintAgain(t.Context(), set.RefreshToken, client); !errors.Is(err, want) {
+			t.Errorf("as %q: %v, want %v", client, err, want)
+		}
+	}
+}
+
+func TestAKeyThatAnotherProcessRemovedSignsNothing(t *testing.T) {
+	w := newMintWorld(t)
+	other := mintWorldOver(w.twin())
+	old := w.claimsKey()
+	w.do(other.dev.RotateKey(t.Context(), issuer.Rotation{}))
+	w.do(other.dev.RemoveKey(t.Context(), old))
+	set := w.mint(issuer.Order{Subject: "bob", TTL: 4000})
+	if _, err := other.dev.LiveMinted(t.Context(), set.AccessToken.Reveal()); err != nil {
+		t.Errorf("a token that was signed then: %v", err)
 	}
 }

@@ -52,6 +52,10 @@ func (d *Doors) load(ctx context.Context) error {
 	if err != nil {
 		return unavailable(err)
 	}
+	keys, err := d.issuer.Store.Keys(ctx)
+	if err != nil {
+		return unavailable(err)
+	}
 	var list []Served
 	for _, t := range tenants {
 		if old, known := d.Of(t.Name); known && old.Tenant == t {
@@ -62,7 +66,7 @@ func (d *Doors) load(ctx context.Context) error {
 		if !serves {
 			continue
 		}
-		door, err := d.issuer.open(ctx, config)
+		door, err := d.issuer.open(ctx, config, keys)
 		if err != nil {
 			if err = d.trouble(t, err); err != nil {
 				return err

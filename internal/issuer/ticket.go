@@ -194,7 +194,7 @@ func (d *Door) usedTwice(ctx context.Context, t store.Ticket) error {
 	d.issuer.Log.Warn("a code was used twice: the login is ended", "user", t.Subject, "application", t.Client)
 	s := store.Session{ID: t.Session, AccessTTL: d.AccessTTL}
 	if d.Format.minted { // its refresh tokens are no row that could be revoked
-		s.AccessTTL = max(d.AccessTTL, d.RefreshTTL)
+		s.AccessTTL = max(d.AccessTTL, d.RefreshTTL, d.spans.longest())
 	}
 	if err := d.endSession(ctx, s); err != nil {
 		return err

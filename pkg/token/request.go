@@ -83,7 +83,9 @@ func (m *Mint) Actor() (user, tenant string) {
 // that of itself.
 func ReservedClaim(name string) bool {
 	own := []string{"", "jti", "iss", "sub", "exp", "iat", "nbf", "tenant", "target_site", "username", "account_type", "ttl"}
-	return strings.HasPrefix(name, "tapis/") || slices.Contains(own, name)
+	same := func(one string) bool { return strings.EqualFold(one, name) } // some readers do not look at the case
+	prefix, _, slash := strings.Cut(name, "/")
+	return slash && strings.EqualFold(prefix, "tapis") || slices.ContainsFunc(own, same)
 }
 
 // Set is what a login or a refresh gives. Lifetimes are those granted, which

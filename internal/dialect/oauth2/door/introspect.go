@@ -90,7 +90,7 @@ func accessAnswer(live *issuer.Live) (any, error) {
 	if live.Thumbprint() != "" {
 		claims["token_type"] = json.RawMessage(`"DPoP"`)
 	}
-	if live.User != live.Client {
+	if live.User != live.Client && !live.IsService() {
 		claims["username"] = encode(live.User)
 	}
 	return claims, nil

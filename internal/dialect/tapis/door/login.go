@@ -177,7 +177,7 @@ func (h *Handler) byRefresh(l *login) (token.Set, error) {
 	if l.body.err != nil {
 		return token.Set{}, l.body.err
 	}
-	set, err := l.tenant.Door.MintAgain(l.Context(), token.NewSecret(raw), l.app.ID, false)
+	set, err := l.tenant.Door.MintAgain(l.Context(), token.NewSecret(raw), l.app.ID)
 	if err != nil {
 		return set, of(field, err)
 	}

@@ -172,9 +172,11 @@ func TestACodeIsTradedOnce(t *testing.T) {
 	if c["tapis/grant_type"] != "authorization_code" || c["tapis/redirect_uri"] != uri || c["tapis/client_id"] != id || c["sub"] != "jstubbs@dev" || p.Refresh == nil {
 		t.Errorf("claims %v", c)
 	}
-	next := w.refresh(p.Refresh.Token).pair(w)
+	again := fmt.Sprintf(`"grant_type":"refresh_token","refresh_token":%q`, p.Refresh.Token)
+	next := w.loginBy(again, basic(id, key)...).pair(w)
+	w.want(w.refresh(p.Refresh.Token), 400, "Invalid PUT data: refresh_token: it was given to a client: POST /v3/oauth2/tokens takes it, with the client's Authorization", "without its client")
 	w.want(w.loginBy(trade(code, "", ""), basic(id, key)...), 400, "Invalid POST data: code: the token has been revoked", "a second use")
-	if w.live(p.Access.Token) || w.live(next.Access.Token) || w.refresh(next.Refresh.Token).status != 400 {
+	if w.live(p.Access.Token) || w.live(next.Access.Token) || w.loginBy(strings.Replace(again, p.Refresh.Token, next.Refresh.Token, 1), basic(id, key)...).status != 400 {
 		t.Error("what the first use gave is honoured after a second one")
 	}
 }

@@ -152,6 +152,16 @@ func forge(raw string) string {
 	return strings.Join(parts, ".")
 }
 
+func TestOpenMintingDoesNotLeadToOtherTenants(t *testing.T) {
+	w := newWorld(t)
+	w.open = "dev"
+	w.addService("dev", "traveller", "dev", "far")
+	w.addService("dev", "home", "dev")
+	here := []string{"Content-Type", "application/json", "Host", "localhost:5001", "Peer", "127.0.0.1:50123"}
+	w.want(w.send("POST", tapis.PathTokens, body("dev", "service", "traveller"), here...), 400, noToken, "a service that may mint elsewhere")
+	w.want(w.send("POST", tapis.PathTokens, body("dev", "service", "home"), here...), 200, "", "a service of this tenant")
+}
+
 func TestOpenMintingIsForProgramsOfThisMachineAlone(t *testing.T) {
 	w := newWorld(t)
 	w.open = "dev"
@@ -202,7 +212,10 @@ func TestOpenMintingIsForProgramsOfThisMachineAlone(t *testing.T) {
 		w.want(send(), 400, c[2], c[0]+" "+c[1])
 		usual[c[0]] = kept
 	}
-	for _, name := range []string{"Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+	for _, name := range []string{
+		"Origin", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip", "Via",
+		"Referer", "Sec-Fetch-Site", "X-Client-Ip", "Cf-Connecting-Ip",
+	} {
 		w.want(send(name, "127.0.0.1"), 400, noToken, "with "+name)
 		w.want(send(name, ""), 400, noToken, "with an empty "+name)
 	}

@@ -20,7 +20,15 @@ import (
 // mayMint refuses who may not have what is ordered in the call's tenant: a service
 // that proves itself by its password or by a token.
 func (h *Handler) mayMint(c *call, o issuer.Order) error {
-	if h.isOpen(c) {
+	open := h.isOpen(c)
+	if open && o.Mint.Service {
+		out, err := h.leadsOut(c, o.Subject)
+		if err != nil {
+			return err
+		}
+		open = !out
+	}
+	if open {
 		return nil
 	}
 	_, byPassword, err := header(c.Request, "Authorization")
@@ -192,14 +200,37 @@ func (h *Handler) isOpen(c *call) bool {
 	if !h.OpenMinting(c.tenant.Tenant.Name) {
 		return false
 	}
-	for _, name := range []string{"Origin", "Forwarded", "Via", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip"} {
-		if len(c.Header.Values(name)) > 0 {
+	for name := range c.Header {
+		if isOfOthers(name) {
 			return false
 		}
 	}
 	peer, err := netip.ParseAddrPort(c.RemoteAddr)
 	kind, _, kindErr := mime.ParseMediaType(c.Header.Get("Content-Type"))
-	return err == nil && kindErr == nil && peer.Addr().IsLoopback() && kind == "application/json" && isLocal(c.Host)
+	return err == nil && kindErr == nil && c.ProtoAtLeast(1, 1) && peer.Addr().IsLoopback() && kind == "application/json" && isLocal(c.Host)
+}
+
+// leadsOut tells a service account that may mint in other tenants, which are not
+// open to anybody.
+func (h *Handler) leadsOut(c *call, name string) (bool, error) {
+	tenant := c.tenant.Tenant.Name
+	account, err := h.Core.ServiceAccount(c.Context(), tenant, name)
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return slices.ContainsFunc(account.MayMint, func(other string) bool { return other != tenant }), err
+}
+
+// isOfOthers tells a header that a browser or a proxy adds.
+func isOfOthers(name string) bool {
+	for _, prefix := range []string{"X-Forwarded", "Sec-Fetch-"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return slices.Contains([]string{
+		"Origin", "Referer", "Forwarded", "Via", "X-Real-Ip", "X-Client-Ip", "Cf-Connecting-Ip", "True-Client-Ip", "Tailscale-User-Login",
+	}, name)
 }
 
 // isLocal tells a Host that names this machine to itself. Another name may be a

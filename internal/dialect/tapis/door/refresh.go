@@ -13,7 +13,8 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
-// refresh gives a new pair for a refresh token to whoever has it.
+// refresh gives a new pair for a refresh token to whoever has it, where no client
+// proved itself for it.
 func (h *Handler) refresh(c *call) (answer, error) {
 	const field = "refresh_token"
 	b, err := readJSON(c)
@@ -29,7 +30,7 @@ func (h *Handler) refresh(c *call) (answer, error) {
 		return answer{}, of(field, err)
 	}
 	c.tenant = served
-	set, err := served.Door.MintAgain(c.Context(), token.NewSecret(raw), "", true)
+	set, err := served.Door.MintAgain(c.Context(), token.NewSecret(raw), "")
 	if err != nil {
 		return answer{}, of(field, err)
 	}

@@ -86,6 +86,7 @@ func why(err error) (words string, known bool) {
 		{token.ErrMalformed, "it is not a token that can be read"},
 		{token.ErrUnknown, "it is unknown here, or another client's"},
 		{token.ErrDenied, "the account is disabled"},
+		{issuer.ErrNeedsClient, "it was given to a client: POST " + tapis.PathOAuth2 + " takes it, with the client's Authorization"},
 		{token.ErrClaims, "its claims are not acceptable"},
 	} {
 		if errors.Is(err, reason.kind) {
