@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -109,7 +110,7 @@ func (a *app) checkCommand() *cobra.Command {
 			if err := s.Ready(c.Context()); err != nil {
 				return err
 			}
-			users, err := s.ListUsers(c.Context(), "", "", 1)
+			empty, err := nobody(c.Context(), s)
 			if err != nil {
 				return err
 			}
@@ -118,12 +119,28 @@ func (a *app) checkCommand() *cobra.Command {
 				return err
 			}
 			warnings = append(warnings, strangers...)
-			if len(users) == 0 {
+			if empty {
 				warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
 			}
 			return a.answerCheck(config, warnings)
 		},
 	})
+}
+
+// nobody reports that no tenant has a user or a service account.
+func nobody(ctx context.Context, s *server.Server) (bool, error) {
+	tenants, err := tenantNames(ctx, s, "")
+	if err != nil {
+		return false, err
+	}
+	for _, tenant := range tenants {
+		users, usersErr := s.ListUsers(ctx, tenant, "", 1)
+		services, servicesErr := s.ListServiceAccounts(ctx, tenant, "", 1)
+		if err := errors.Join(usersErr, servicesErr); err != nil || len(users)+len(services) > 0 {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func (a *app) answerCheck(config *config, warnings []string) error {

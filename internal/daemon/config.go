@@ -108,10 +108,6 @@ func readConfig(name string) ([]byte, fs.FileInfo, error) {
 // readEnvironment takes ATS_AUTH_SERVER_SECTION_KEY and refuses what only looks
 // like it.
 func (a *app) readEnvironment(v *values) error {
-	var names []string
-	for _, s := range settings() {
-		names = append(names, s.variable())
-	}
 	for _, pair := range a.Environ {
 		name, text, _ := strings.Cut(pair, "=")
 		rest, ours := strings.CutPrefix(name, variablePrefix)
@@ -120,7 +116,7 @@ func (a *app) readEnvironment(v *values) error {
 		}
 		s, known := v.settingOf(name)
 		if !known {
-			return refuse("%s in the environment names no setting%s", name, inifile.DidYouMean(name, names))
+			return refuse("%s in the environment names no setting%s", name, inifile.DidYouMean(name, variables(name)))
 		}
 		if _, section := kindOf(s.section); section != "" {
 			v.open(s.section)

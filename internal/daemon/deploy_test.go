@@ -162,6 +162,7 @@ func TestTheImageHoldsAServerThatIsNotRoot(t *testing.T) {
 // build.api where no engine is but those that the test puts there.
 func TestTheImageIsBuiltByTheFirstEngineThatAnswers(t *testing.T) {
 	const builds = "#!/bin/sh\n[ $1 = info ] || echo \"${0##*/} $*\"\n"
+	const fails = "#!/bin/sh\n[ $1 = info ] || { echo no network; exit 125; }\n"
 	const silent = "#!/bin/sh\nexit 1\n"
 	for name, c := range map[string]struct {
 		engines  map[string]string
@@ -179,6 +180,9 @@ func TestTheImageIsBuiltByTheFirstEngineThatAnswers(t *testing.T) {
 		"none": {nil, nil, 1, []string{
 			"docker, podman, nerdctl, buildah", "./bin/ats-auth-server\n",
 		}, "without an answer"},
+		"one that cannot build": {map[string]string{"podman": fails, "docker": silent, "buildah": builds}, nil, 125, []string{
+			"no network\n", "ats-auth/tokens is not built: podman ended with exit code 125\n", "./bin/ats-auth-server\n",
+		}, "buildah build"},
 		"only a silent one": {map[string]string{"docker": silent}, nil, 1, []string{"without an answer: docker"}, "podman build"},
 	} {
 		t.Run(name, func(t *testing.T) {

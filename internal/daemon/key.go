@@ -32,17 +32,8 @@ type keyPlace struct{ door, tenant string }
 
 func (p *keyPlace) add(c *cobra.Command) *cobra.Command {
 	c.Flags().StringVar(&p.tenant, "tenant", store.DefaultTenant, "the `TENANT` that the key signs for")
-	c.Flags().StringVar(&p.door, "door", "", "the `DOOR` whose tokens the key signs: ats, oauth2 or tapis; default: ats, of a tenant that is not default tapis")
+	c.Flags().StringVar(&p.door, "door", "", "the `DOOR` whose tokens the key signs: ats, oauth2 or tapis; default: the only one that is open, else ats, of a tenant that is not default tapis")
 	return c
-}
-
-// where is the place with its door and tenant named.
-func (p keyPlace) where() keyPlace {
-	usual, tenant := shared, cmp.Or(p.tenant, store.DefaultTenant)
-	if tenant != store.DefaultTenant {
-		usual = tapis
-	}
-	return keyPlace{cmp.Or(p.door, usual), tenant}
 }
 
 // flags are what leads a command to the place.
@@ -83,7 +74,7 @@ func (p keyPlace) keys(ctx context.Context, s *server.Server, now time.Time) ([]
 		}
 	}
 	if len(views) == 0 {
-		return nil, fmt.Errorf("the tenant %q is served by no door that is open: %s are", p.tenant, strings.Join(doors, ", "))
+		return nil, fmt.Errorf("no door that is open serves the tenant %q; open: %s", p.tenant, strings.Join(doors, ", "))
 	}
 	return views, nil
 }
@@ -195,10 +186,11 @@ func (f *rotationFlags) add(c *cobra.Command) *cobra.Command {
 	return f.keyPlace.add(c)
 }
 
-const rotationHelp = ` The old
-keys verify until their last token is over. A public key of the oauth2 door is
-published for 10 minutes before it signs, since verifiers keep the JWK set for a
-while; with --now it signs at once. All others always do.`
+const rotationHelp = `
+
+The old keys verify until their last token is over. A public key of the oauth2
+door is published for 10 minutes before it signs, since verifiers keep the JWK
+set for a while; with --now it signs at once. All others always do.`
 
 func (a *app) keyRotate() *cobra.Command {
 	var f rotationFlags
@@ -206,9 +198,12 @@ func (a *app) keyRotate() *cobra.Command {
 		Use: "rotate", Short: "Make a new signing key; old tokens stay good until they are over",
 		Long: "Make a new signing key." + rotationHelp,
 		RunE: func(c *cobra.Command, _ []string) error {
-			place := f.where()
+			place, err := a.rotation(f)
+			if err != nil {
+				return err
+			}
 			r := server.Rotation{Algorithm: f.algorithm, Now: f.now}
-			if err := a.rotate(c.Context(), place, r, "a new key"); err != nil {
+			if err := a.rotate(c.Context(), place, r); err != nil {
 				return err
 			}
 			if place.door == shared {
@@ -219,7 +214,7 @@ func (a *app) keyRotate() *cobra.Command {
 	}))
 }
 
-func (a *app) rotate(ctx context.Context, place keyPlace, r server.Rotation, what string) error {
+func (a *app) rotate(ctx context.Context, place keyPlace, r server.Rotation) error {
 	return a.changeKeys(ctx, place, func(s *server.Server) error {
 		if err := s.RotateKey(ctx, place.door, place.tenant, r); err != nil {
 			return err
@@ -229,15 +224,40 @@ func (a *app) rotate(ctx context.Context, place keyPlace, r server.Rotation, wha
 			return err
 		}
 		made := slices.MaxFunc(keys, func(a, b server.Key) int { return cmp.Compare(a.CreatedAt, b.CreatedAt) })
-		answer := map[string]string{"kid": made.ID}
-		if delay := time.Duration(made.NotBefore-made.CreatedAt) * time.Microsecond; delay > time.Second {
+		answer := place.answer(made.ID)
+		if delay(made) > 0 {
 			answer["not_before"] = stamp(made.NotBefore)
-			a.say("%s is published; it signs from %s on, in %s", what, stamp(made.NotBefore), minutes(delay))
-		} else {
-			a.say("%s signs; the old ones verify until their last token is over", what)
 		}
+		a.say("%s: %s", place, rotated(made, keys))
 		return a.answer(answer, "")
 	})
+}
+
+// delay is how long a key is published before it signs.
+func delay(k server.Key) time.Duration {
+	d := time.Duration(k.NotBefore-k.CreatedAt) * time.Microsecond
+	if d <= time.Second {
+		return 0
+	}
+	return d
+}
+
+// rotated tells of a key that was made, and of those that there were before.
+func rotated(made server.Key, keys []server.Key) string {
+	text := fmt.Sprintf("key %s signs", made.ID)
+	if d := delay(made); d > 0 {
+		text = fmt.Sprintf("key %s is published; it signs from %s on, in %s", made.ID, stamp(made.NotBefore), minutes(d))
+	}
+	for _, k := range keys {
+		if k.ID == made.ID {
+			continue
+		}
+		text += fmt.Sprintf("; %s verifies", k.ID)
+		if k.NotAfter != 0 {
+			text += " until " + stamp(k.NotAfter)
+		}
+	}
+	return text
 }
 
 // changeKeys is with for what changes the keys of a place: the configuration must
@@ -260,21 +280,28 @@ func minutes(d time.Duration) string {
 func (a *app) keyRemove() *cobra.Command {
 	var p keyPlace
 	return p.add(a.formatFlag(&cobra.Command{
-		Use: "remove KID", Short: "Take a key away; the tokens that it signed are void at once", Args: cobra.ExactArgs(1),
+		Use: "remove KID", Short: "Take a key away; the tokens that it signed are void within a second", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			place := p.where()
+			place, err := a.place(p)
+			if err != nil {
+				return err
+			}
+			config, err := a.load()
+			if err != nil {
+				return err
+			}
 			return a.changeKeys(c.Context(), place, func(s *server.Server) error {
 				err := s.RemoveKey(c.Context(), place.door, place.tenant, args[0])
 				switch {
 				case errors.Is(err, store.ErrNotFound):
 					return fmt.Errorf("there is no key %q at the door %s of the tenant %s", args[0], place.door, place.tenant)
 				case errors.Is(err, server.ErrSigns):
-					return fmt.Errorf("key %s: %w (ats-auth-server key rotate %s)", args[0], err, place.flags())
+					return fmt.Errorf("key %s signs now: rotate first (ats-auth-server key rotate %s)", args[0], place.flags())
 				case err != nil:
 					return err
 				}
-				a.say("key %s removed; the tokens that it signed are void", args[0])
-				return a.answer(map[string]string{"kid": args[0]}, "")
+				a.say("%s: key %s removed; the tokens that it signed are void within %s", place, args[0], config.server.StaleAfter)
+				return a.answer(place.answer(args[0]), "")
 			})
 		},
 	}))
@@ -285,7 +312,10 @@ func (a *app) keyShowSecret() *cobra.Command {
 	return p.add(a.formatFlag(&cobra.Command{
 		Use: "show-secret", Short: "Print the shared secret that verifies tokens, the jwt_secret of clients",
 		RunE: func(c *cobra.Command, _ []string) error {
-			place := p.where()
+			place, err := a.place(p)
+			if err != nil {
+				return err
+			}
 			if place.door != shared {
 				return command.Usage("the %s door has no shared secret: key export %s writes its public keys", place.door, place.flags())
 			}

@@ -30,11 +30,14 @@ PKCS #8 or SEC 1, also on one line, with blanks or \n where the line ends were) 
 a JWK.` + rotationHelp,
 		Example: "  ats-auth-server key import --tenant dev private.key",
 		RunE: func(c *cobra.Command, args []string) error {
+			place, err := a.rotation(f)
+			if err != nil {
+				return err
+			}
 			text, err := a.readKey(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			place := f.where()
 			r := server.Rotation{Algorithm: f.algorithm, Now: f.now}
 			if place.door != shared {
 				return a.importPrivate(c.Context(), place, r, args[0], token.NewSecret(text))
@@ -43,9 +46,17 @@ a JWK.` + rotationHelp,
 			if reason, weak := weakSecret(r.Secret); weak {
 				a.say("warning: the secret is weak: %s", reason)
 			}
-			return a.rotate(c.Context(), place, r, "the imported key")
+			return notPEM(args[0], a.rotate(c.Context(), place, r))
 		},
 	}))
+}
+
+// notPEM tells what a key pair was meant for where a secret is asked for.
+func notPEM(file string, err error) error {
+	if !errors.Is(err, server.ErrPEM) {
+		return err
+	}
+	return &command.UsageError{Problem: inifile.ShowName(file) + ": " + err.Error(), Hint: "--tenant NAME, or --door oauth2"}
 }
 
 func (a *app) readKey(ctx context.Context, name string) (string, error) {
@@ -63,7 +74,7 @@ func (a *app) importPrivate(ctx context.Context, place keyPlace, r server.Rotati
 	if err := a.judgeKey(ctx, place, r.Private.Public()); err != nil {
 		return fmt.Errorf("%s: %w", inifile.ShowName(file), err)
 	}
-	return a.rotate(ctx, place, r, "the imported key")
+	return a.rotate(ctx, place, r)
 }
 
 // judgeKey refuses a weak key where nobody has allowed it, and warns of it where
@@ -103,7 +114,6 @@ type exportFlags struct {
 
 // check completes the flags and refuses those that cannot be meant together.
 func (f exportFlags) check() (exportFlags, error) {
-	f.keyPlace = f.where()
 	if f.form == "" {
 		f.form = "jwks"
 		if f.door == tapis {
@@ -135,8 +145,12 @@ KEY". --one-line is for configuration files: the two characters \n stand where t
 lines end.`,
 		Example: "  ats-auth-server key export --tenant dev --form pkcs1 --one-line",
 		RunE: func(c *cobra.Command, _ []string) error {
-			f, err := f.check()
-			if err != nil {
+			f := f
+			var err error
+			if f.keyPlace, err = a.place(f.keyPlace); err != nil {
+				return err
+			}
+			if f, err = f.check(); err != nil {
 				return err
 			}
 			if f.door == shared && f.output == "" && a.Interactive(a.Stdout) {

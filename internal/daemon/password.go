@@ -105,6 +105,7 @@ func (a *app) answerGenerated(p passwordFlags, name string, password token.Secre
 	object := map[string]string{"name": name}
 	table := ""
 	if p.generate {
+		a.say("the password is shown this once: keep it")
 		object["password"] = password.Reveal()
 		table = password.Reveal() + "\n"
 	}

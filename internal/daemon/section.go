@@ -102,6 +102,26 @@ func (v *values) names(kind string) []string {
 	return list
 }
 
+// variables are those that a mistyped one may have been meant to be: where a section
+// has a name, with the one that it gives.
+func variables(mistyped string) []string {
+	var list []string
+	for _, s := range settings() {
+		kind, many := s.kind()
+		prefix := variablePrefix + strings.ToUpper(kind) + "_"
+		rest, begins := strings.CutPrefix(mistyped, prefix)
+		for i, r := range rest {
+			if many && begins && r == '_' && isSectionName(rest[:i]) {
+				list = append(list, prefix+rest[:i]+"_"+strings.ToUpper(s.key))
+			}
+		}
+	}
+	for _, s := range settings() {
+		list = append(list, s.variable())
+	}
+	return list
+}
+
 // settingOf is the setting that a variable of the environment names.
 func (v *values) settingOf(variable string) (setting, bool) {
 	s, known := named(settings(), variable)

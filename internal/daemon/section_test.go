@@ -114,7 +114,9 @@ func TestASectionThatCannotBeMeantIsRefusedByName(t *testing.T) {
 		{"[tennant dev]\n", "", "FILE:1: unknown section [tennant dev]"},
 		{"[tenant dev]\nopen_minting = 1\nopen_minting = 0\n", "", "FILE:3: open_minting is given again, it stands in line 2"},
 		{"[tenant dev]\nopen_minting = maybe\n", "", `[tenant dev] open_minting = "maybe" (from FILE) is not true or false`},
-		{"", "TENANT_DEV_OPEN_MINT=true", `ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINT in the environment names no setting, did you mean "ATS_AUTH_SERVER_TENANT_NAME_OPEN_MINTING"`},
+		{"", "TENANT_DEV_OPEN_MINT=true", `ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINT in the environment names no setting, did you mean "ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINTING"`},
+		{"", "TENANT_XIVO_USER_OPN_MINTING=true", `ATS_AUTH_SERVER_TENANT_XIVO_USER_OPN_MINTING in the environment names no setting, did you mean "ATS_AUTH_SERVER_TENANT_XIVO_USER_OPEN_MINTING"`},
+		{"", "TENANT_OPENMINTING=true", `ATS_AUTH_SERVER_TENANT_OPENMINTING in the environment names no setting, did you mean "ATS_AUTH_SERVER_TENANT_NAME_OPEN_MINTING"`},
 		{"", "TENANT_DEV_OPEN_MINTING=maybe", `[tenant dev] open_minting = "maybe" (from ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINTING) is not true or false`},
 	} {
 		var environ []string

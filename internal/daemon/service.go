@@ -59,6 +59,9 @@ func (a *app) serviceAdd(tenant *string) *cobra.Command {
 			if args[0] == "" {
 				return command.Usage("the name of the service account is empty")
 			}
+			if strings.Contains(args[0], ":") {
+				return command.Usage("service account %q: a name with a colon cannot log in by HTTP Basic (RFC 7617)", args[0])
+			}
 			config, err := a.load()
 			if err != nil {
 				return err
@@ -91,6 +94,7 @@ func (a *app) addService(ctx context.Context, s *server.Server, made store.Servi
 		return err
 	}
 	a.say("service account %s added", made.Name)
+	a.hintClosed(s)
 	return a.answerGenerated(p, made.Name, password)
 }
 

@@ -35,6 +35,19 @@ func (f *tenantFlags) apply(t *store.Tenant) {
 	}
 }
 
+// check refuses what no tenant can be.
+func (f *tenantFlags) check(name string) error {
+	if err := checkTenantName(name); err != nil {
+		return err
+	}
+	wanted := store.Tenant{Name: name}
+	f.apply(&wanted)
+	if err := server.CheckTenant(wanted); err != nil {
+		return &command.UsageError{Problem: err.Error()}
+	}
+	return nil
+}
+
 func (f *tenantFlags) add(c *cobra.Command) *cobra.Command {
 	f.text(c, "alg", "`ALGORITHM` of the keys that are made for it: RS256 (the default), RS384, RS512, PS256 to PS512, ES256, ES384, ES512, EdDSA",
 		func(t *store.Tenant) *string { return &t.Algorithm })
@@ -94,7 +107,7 @@ func (a *app) tenantAdd() *cobra.Command {
 		Long:    "Add a tenant, with a key of its own at the tapis door." + algorithmHelp,
 		Example: "  ats-auth-server tenant add dev --issuer https://dev.api.tapis.io/v3/tokens --access-ttl 4h",
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkTenantName(args[0]); err != nil {
+			if err := f.check(args[0]); err != nil {
 				return err
 			}
 			config, err := a.load()
@@ -138,7 +151,15 @@ func (a *app) addTenant(ctx context.Context, s *server.Server, name string, f *t
 		return err
 	}
 	a.say("tenant %s added", name)
+	a.hintClosed(s)
 	return a.answer(map[string]string{"name": name}, "")
+}
+
+// hintClosed says that what was made is for a door that is not open.
+func (a *app) hintClosed(s *server.Server) {
+	if !slices.Contains(s.Doors(), tapis) {
+		a.say("hint: the tapis door is closed: [server] dialects does not name it")
+	}
 }
 
 func (a *app) tenantSet() *cobra.Command {
@@ -150,7 +171,7 @@ another issuer the tokens of before are void. An algorithm is that of keys that
 are made from then on: key rotate makes one.` + algorithmHelp,
 		Example: "  ats-auth-server tenant set dev --site-admin=false --max-access-ttl 30d",
 		RunE: func(c *cobra.Command, args []string) error {
-			if err := checkTenantName(args[0]); err != nil {
+			if err := f.check(args[0]); err != nil {
 				return err
 			}
 			if len(f.edits) == 0 {
@@ -224,6 +245,8 @@ type tenantView struct {
 	Keys          *int   `json:"keys,omitempty"` // at the tapis door; nil: it is not open
 	Created       string `json:"created_at"`
 	Updated       string `json:"updated_at"`
+
+	defaults store.Tenant // what the door uses where nothing is set
 }
 
 // viewTenant counts the keys too, where there is a door for them.
@@ -234,7 +257,7 @@ func viewTenant(ctx context.Context, s *server.Server, c *config, t store.Tenant
 		Site: t.Site, SiteAdmin: t.SiteAdmin, APIVersion: t.APIVersion,
 		AccessTTL: t.AccessTTL, RefreshTTL: t.RefreshTTL, MaxAccessTTL: t.MaxAccessTTL, MaxRefreshTTL: t.MaxRefreshTTL,
 		WeakKeys: t.WeakKeys || c.server.AllowWeakKeys, OpenMinting: slices.Contains(c.server.OpenMinting, t.Name),
-		Created: stamp(t.CreatedAt), Updated: stamp(t.UpdatedAt),
+		Created: stamp(t.CreatedAt), Updated: stamp(t.UpdatedAt), defaults: s.TenantDefaults(),
 	}
 	if !slices.Contains(s.Doors(), tapis) {
 		return v, nil

@@ -19,16 +19,20 @@ func (v tenantView) text() string {
 	if v.Keys != nil {
 		keys = strconv.Itoa(*v.Keys)
 	}
+	algorithm := v.Algorithm
+	if algorithm == "" {
+		algorithm = v.defaults.Algorithm + " (default)"
+	}
 	return aligned([][2]string{
 		{"name", v.Name},
-		{"algorithm", orDash(v.Algorithm)},
+		{"algorithm", algorithm},
 		{"issuer", v.Issuer},
 		{"base URL", v.BaseURL},
 		{"site", orDash(v.Site)},
 		{"site admin", yesNo(v.SiteAdmin)},
 		{"API version", orDash(v.APIVersion)},
-		{"access tokens", lifetimes(v.AccessTTL, v.MaxAccessTTL)},
-		{"refresh tokens", lifetimes(v.RefreshTTL, v.MaxRefreshTTL)},
+		{"access tokens", lifetimes(v.AccessTTL, v.defaults.AccessTTL, v.MaxAccessTTL, 0)},
+		{"refresh tokens", lifetimes(v.RefreshTTL, v.defaults.RefreshTTL, v.MaxRefreshTTL, v.defaults.MaxRefreshTTL)},
 		{"weak keys", yesNo(v.WeakKeys)},
 		{"open minting", yesNo(v.OpenMinting)},
 		{"keys", keys},
@@ -37,16 +41,29 @@ func (v tenantView) text() string {
 	})
 }
 
-// lifetimes says how long tokens last and may last.
-func lifetimes(usual, most int64) string {
-	text, limit := "the door's own", "no limit"
-	if usual != 0 {
-		text = fmt.Sprintf("%d s", usual)
+// lifetimes says how long tokens last and may last, each with what counts where
+// nothing is set.
+func lifetimes(usual, usualDefault, most, mostDefault int64) string {
+	if most == 0 && mostDefault == 0 {
+		return lifetime(usual, usualDefault) + ", no limit"
 	}
-	if most != 0 {
-		limit = fmt.Sprintf("at most %d s", most)
+	return lifetime(usual, usualDefault) + ", at most " + lifetime(most, mostDefault)
+}
+
+// lifetime is whole days or hours as the flags take them, else seconds.
+func lifetime(set, fallback int64) string {
+	if set == 0 {
+		return lifetime(fallback, 0) + " (default)"
 	}
-	return text + ", " + limit
+	for _, unit := range []struct {
+		seconds int64
+		name    string
+	}{{86400, "d"}, {3600, "h"}} {
+		if set%unit.seconds == 0 {
+			return strconv.FormatInt(set/unit.seconds, 10) + unit.name
+		}
+	}
+	return fmt.Sprintf("%d s", set)
 }
 
 func tenantTable(views []tenantView) string {

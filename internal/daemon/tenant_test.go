@@ -122,3 +122,35 @@ func TestATenantHasAColumnWhereThereIsMoreThanTheDefaultOne(t *testing.T) {
 		t.Errorf("%s\nwant\n%s", got, want)
 	}
 }
+
+func TestALifetimeIsShownAsTheFlagsTakeItWhereItIsWhole(t *testing.T) {
+	for want, c := range map[string][2]int64{
+		"4h": {14400, 300}, "30d": {2592000, 0}, "300 s": {300, 600}, "90061 s": {90061, 0}, "600 s (default)": {0, 600}, "2d (default)": {0, 172800},
+	} {
+		if got := lifetime(c[0], c[1]); got != want {
+			t.Errorf("%v: %s, want %s", c, got, want)
+		}
+	}
+}
+
+func TestCheckMissesUsersOnlyWhereNobodyCanLogIn(t *testing.T) {
+	for name, args := range map[string][]string{
+		"a user":                      {"user", "add", "marco", "--password-stdin"},
+		"a user of another tenant":    {"user", "add", "marco", "--password-stdin", "--tenant", "dev"},
+		"a service of another tenant": {"service", "add", "files", "--password-stdin", "--tenant", "dev"},
+	} {
+		dir := t.TempDir()
+		for _, step := range []struct {
+			args   []string
+			misses bool
+		}{{[]string{"tenant", "add", "dev"}, true}, {args, false}} {
+			if code, _, stderr := run(t, dir, step.args...); code != exitOK {
+				t.Fatalf("%s: %v: %d %q", name, step.args, code, stderr)
+			}
+			code, stdout, stderr := run(t, dir, "check")
+			if code != exitOK || strings.Contains(stdout, "there is no user yet") != step.misses {
+				t.Errorf("%s: after %v: %d %q %q", name, step.args, code, stdout, stderr)
+			}
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package issuer
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/rand"
@@ -74,9 +73,13 @@ type doorKeys struct {
 }
 
 func (d *Door) newKeys(all []signing.Key) (*doorKeys, error) {
+	given := all
 	all = d.strong(all)
 	now := later(d.issuer.clock.read(), begin(all))
 	ring, err := signing.NewRing(now, all...)
+	if err != nil && len(all) < len(given) {
+		_, err = signing.NewRing(now, given...) // says which key is weak, and what allows it
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -230,6 +233,9 @@ func (d *Door) openKey(row store.Key) (signing.Key, error) {
 	return key, err
 }
 
+// Algorithm is that of the keys which are made for doors of the format.
+func (f Format) Algorithm() string { return f.algorithm }
+
 func isHMAC(algorithm string) bool { return strings.HasPrefix(algorithm, "HS") }
 
 func boolOrder(a, b bool) int {
@@ -280,45 +286,6 @@ func (d *Door) newKey(r Rotation, from int64) ([]store.Command, error) {
 	}, nil
 }
 
-// keyMaterial is the algorithm of a new key and what is sealed of it.
-func (d *Door) keyMaterial(r Rotation) (algorithm string, plain []byte, err error) {
-	algorithm = cmp.Or(r.Algorithm, d.KeyAlgorithm)
-	if isHMAC(d.Format.algorithm) {
-		switch {
-		case !isHMAC(algorithm) || r.Private != nil:
-			return "", nil, fmt.Errorf("the %s door signs with a shared secret", d.Name)
-		case r.Secret.IsZero():
-			r.Secret = token.NewSecret(signing.GenerateSecret())
-		}
-		return algorithm, []byte(r.Secret.Reveal()), nil
-	}
-	if isHMAC(algorithm) || !r.Secret.IsZero() {
-		return "", nil, fmt.Errorf("the %s door signs with a private key", d.Name)
-	}
-	if r.Private == nil {
-		r.Private, err = d.generate(algorithm)
-	} else if r.Algorithm == "" {
-		algorithm, err = signing.AlgorithmOf(r.Private.Public())
-	}
-	if err != nil {
-		return "", nil, err
-	}
-	// What could not sign would end the service at its next start.
-	probe := signing.Key{ID: "new", Algorithm: algorithm, State: signing.Active, Private: r.Private, AllowWeak: d.AllowWeakKeys}
-	if _, err := signing.NewRing(d.issuer.clock.read(), probe); err != nil {
-		return "", nil, err
-	}
-	plain, err = signing.MarshalPrivate(r.Private)
-	return algorithm, plain, err
-}
-
-func (d *Door) generate(algorithm string) (crypto.Signer, error) {
-	if d.Format.rsaBits > 0 && algorithm[0] != 'E' {
-		return signing.GenerateRSA(d.Format.rsaBits)
-	}
-	return signing.Generate(algorithm)
-}
-
 // Keys returns the door's keys that are in force or will be, the signing one first.
 func (d *Door) Keys(ctx context.Context) ([]signing.Key, error) {
 	rows, err := d.issuer.Store.Keys(ctx)
@@ -329,7 +296,8 @@ func (d *Door) Keys(ctx context.Context) ([]signing.Key, error) {
 }
 
 // RotateKey makes a new signing key. The old ones verify until the last token
-// they signed is over.
+// they signed is over. The error is ErrPEM for a secret that is a key in PEM, and
+// names a private key that the door has already.
 func (d *Door) RotateKey(ctx context.Context, r Rotation) error {
 	if !d.Secret.IsZero() {
 		return ErrConfigured
@@ -337,6 +305,9 @@ func (d *Door) RotateKey(ctx context.Context, r Rotation) error {
 	rows, err := d.issuer.Store.Keys(ctx)
 	if err != nil {
 		return unavailable(err)
+	}
+	if err := d.isNew(rows, r.Private); err != nil {
+		return err
 	}
 	from := d.issuer.clock.tick()
 	if !r.Now && d.isPublished() {
@@ -369,8 +340,8 @@ func (d *Door) isPublished() bool { return !isHMAC(d.Format.algorithm) && !d.For
 
 func (d *Door) owns(row store.Key) bool { return row.Tenant == d.Tenant && row.Door == d.Name }
 
-// ErrSigns says that a key cannot be removed, since nothing else signs.
-var ErrSigns = errors.New("the key signs, and there is no other: rotate first")
+// ErrSigns says that a key cannot be removed, since nothing else could sign.
+var ErrSigns = errors.New("it signs now: rotate first")
 
 // RemoveKey takes a key away: what it signed is not honoured any more. The error
 // wraps store.ErrNotFound for one that the door does not have.

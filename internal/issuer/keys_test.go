@@ -193,3 +193,27 @@ func TestATokenOfAnotherIssuerNameIsNotHonoured(t *testing.T) {
 	w.do(w.open(withSecret, doorWith(func(d *issuer.DoorConfig) { d.Issuer = "elsewhere" })))
 	w.wantAccess(set, token.ErrClaims, "a token of the old name")
 }
+
+func TestASecretThatNobodyCouldVerifyByIsNotStored(t *testing.T) {
+	w := newWorld(t)
+	before := w.keys()
+	const pem = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA\n-----END PUBLIC KEY-----\n"
+	for name, c := range map[string]struct {
+		r   issuer.Rotation
+		pem bool
+	}{
+		"a public key":                 {issuer.Rotation{Secret: token.NewSecret(pem)}, true},
+		"a private key":                {issuer.Rotation{Secret: token.NewSecret(strings.ReplaceAll(pem, "PUBLIC", "PRIVATE"))}, true},
+		"one on one line":              {issuer.Rotation{Secret: token.NewSecret(strings.ReplaceAll(pem, "\n", `\n`))}, true},
+		"an algorithm that is unknown": {issuer.Rotation{Algorithm: "HS999"}, false},
+	} {
+		err := w.door.RotateKey(t.Context(), c.r)
+		if err == nil || errors.Is(err, issuer.ErrPEM) != c.pem {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	w.do(w.open())
+	if after := w.keys(); len(after) != 1 || after[0].ID != before[0].ID {
+		t.Errorf("%d keys afterwards", len(after))
+	}
+}

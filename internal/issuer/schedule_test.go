@@ -283,6 +283,10 @@ func TestADoorTakesKeysOfItsOwnKindAlone(t *testing.T) {
 	if key := w.keys()[0]; !p256.PublicKey.Equal(key.Private.Public()) || key.Algorithm != "ES256" {
 		t.Errorf("a good one was brought along, %s signs", key.ID)
 	}
+	again := w.door.RotateKey(t.Context(), issuer.Rotation{Private: p256, Algorithm: "ES256"})
+	if want := "that key is in force already: " + w.keys()[0].ID; again == nil || again.Error() != want {
+		t.Errorf("the same one again: %v, want %s", again, want)
+	}
 }
 
 func p224(t *testing.T) *ecdsa.PrivateKey {

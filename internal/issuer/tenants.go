@@ -190,9 +190,18 @@ func (i *Issuer) changeTenant(ctx context.Context, t store.Tenant, commands ...s
 	return i.sync(ctx)
 }
 
-// checkTenant refuses what would make a door that cannot be opened, or tokens that
-// nobody can read.
+// checkTenant is CheckTenant, and refuses a second tenant in which a site is
+// administered.
 func (i *Issuer) checkTenant(ctx context.Context, t store.Tenant) error {
+	if err := CheckTenant(t); err != nil {
+		return err
+	}
+	return i.checkSiteAdmin(ctx, t)
+}
+
+// CheckTenant refuses what would make a door that cannot be opened, or tokens that
+// nobody can read. The error names the field.
+func CheckTenant(t store.Tenant) error {
 	if err := errors.Join(checkLabel("name", t.Name), checkOptional("site", t.Site), checkOptional("API version", t.APIVersion)); err != nil {
 		return err
 	}
@@ -222,7 +231,7 @@ func (i *Issuer) checkTenant(ctx context.Context, t store.Tenant) error {
 			return fmt.Errorf("lifetime of %s: %d s, from 0 to %d is possible", l.name, l.value, maxTTL)
 		}
 	}
-	return i.checkSiteAdmin(ctx, t)
+	return nil
 }
 
 // checkSiteAdmin refuses a second tenant in which a site is administered.

@@ -2,6 +2,8 @@ package signing
 
 import (
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
@@ -139,7 +141,7 @@ func PublicPEM(key crypto.PublicKey) (string, error) {
 func PublicPKCS1PEM(key crypto.PublicKey) (string, error) {
 	k, ok := key.(*rsa.PublicKey)
 	if !ok {
-		return "", fmt.Errorf("a %T, where PKCS #1 is for RSA keys alone", key)
+		return "", fmt.Errorf("%s, where PKCS #1 is for RSA keys alone", kindOf(key))
 	}
 	return armoured("RSA PUBLIC KEY", x509.MarshalPKCS1PublicKey(k)), nil
 }
@@ -163,6 +165,19 @@ func PrivatePEM(key crypto.Signer) (string, error) {
 // it back.
 func OneLine(text string) string {
 	return strings.NewReplacer("\r\n", `\n`, "\n", `\n`).Replace(text)
+}
+
+// kindOf is what a person calls a kind of public key.
+func kindOf(key crypto.PublicKey) string {
+	switch key.(type) {
+	case *rsa.PublicKey:
+		return "an RSA key"
+	case *ecdsa.PublicKey:
+		return "an ECDSA key"
+	case ed25519.PublicKey:
+		return "an Ed25519 key"
+	}
+	return fmt.Sprintf("a %T", key)
 }
 
 func armoured(label string, der []byte) string {

@@ -9,20 +9,10 @@ case $name in
 	exit 2
 	;;
 esac
-silent=
-for engine in ${ENGINE:-docker podman nerdctl buildah}; do
-	command -v "$engine" >/dev/null || continue
-	# Its command may be there where its service is not.
-	if "$engine" info >/dev/null 2>&1; then
-		# shellcheck disable=SC2086 # flags are words
-		"$engine" build -f Containerfile -t "ats-auth/$name" ${BUILD_FLAGS:-} .
-		echo "ats-auth/$name is built, by $engine"
-		exit 0
-	fi
-	silent="$silent $engine"
-done
-{
-	echo "no container engine: one of ${ENGINE:-docker, podman, nerdctl, buildah} is needed${silent:+; without an answer:$silent}"
+
+# Says why there is no image, and how the service runs without one.
+without() {
+	echo "$1"
 	cat <<'EOT'
 hint: the same service runs without one:
 
@@ -34,5 +24,24 @@ hint: the same service runs without one:
   ./bin/ats-auth-server tenant add dev --if-not-exists --issuer https://dev.api.tapis.io/tokens/v3 --base-url http://localhost:5001 --api-version dev
   ./bin/ats-auth-server
 EOT
-} >&2
+}
+
+silent=
+for engine in ${ENGINE:-docker podman nerdctl buildah}; do
+	command -v "$engine" >/dev/null || continue
+	# Its command may be there where its service is not.
+	if "$engine" info >/dev/null 2>&1; then
+		code=0
+		# shellcheck disable=SC2086 # flags are words
+		"$engine" build -f Containerfile -t "ats-auth/$name" ${BUILD_FLAGS:-} . || code=$?
+		if [ $code != 0 ]; then
+			without "ats-auth/$name is not built: $engine ended with exit code $code" >&2
+			exit $code
+		fi
+		echo "ats-auth/$name is built, by $engine"
+		exit 0
+	fi
+	silent="$silent $engine"
+done
+without "no container engine: one of ${ENGINE:-docker, podman, nerdctl, buildah} is needed${silent:+; without an answer:$silent}" >&2
 exit 1

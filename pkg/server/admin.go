@@ -152,6 +152,19 @@ func (s *Server) ResetProperty(ctx context.Context, tenant, name string) error {
 // name.
 func PropertyDescription(name string) string { return issuer.PropertyDescription(name) }
 
+// CheckTenant says which field of a tenant could not be meant, whatever tenants
+// there are; the error names it.
+func CheckTenant(t store.Tenant) error { return issuer.CheckTenant(t) }
+
+// TenantDefaults is what the tapis door uses of a tenant where nothing is set:
+// Algorithm, AccessTTL, RefreshTTL and MaxRefreshTTL.
+func (s *Server) TenantDefaults() store.Tenant {
+	return store.Tenant{
+		Algorithm: issuer.FormatTapis().Algorithm(), AccessTTL: tapisAccessTTL, RefreshTTL: tapisRefreshTTL,
+		MaxRefreshTTL: s.config.MaxRefreshTTL,
+	}
+}
+
 // Doors returns the names of the doors that are open.
 func (s *Server) Doors() []string { return slices.Clone(s.config.Dialects) }
 
@@ -193,7 +206,7 @@ func (s *Server) PublicKeys(_ context.Context, door, tenant string) ([]byte, err
 
 // RotateKey makes a new signing key for a door. The old ones verify until their
 // last token is over. The error names a door that is not open, or what is wrong
-// with the key.
+// with the key: ErrPEM for a shared secret that is none. Nothing is stored then.
 func (s *Server) RotateKey(ctx context.Context, door, tenant string, r Rotation) error {
 	d, err := s.door(door, tenant)
 	if err != nil {
@@ -201,6 +214,9 @@ func (s *Server) RotateKey(ctx context.Context, door, tenant string, r Rotation)
 	}
 	return d.RotateKey(ctx, issuer.Rotation{Secret: r.Secret, Private: r.Private, Algorithm: r.Algorithm, Now: r.Now})
 }
+
+// ErrPEM says that a key in PEM was given where a shared secret is asked for.
+var ErrPEM = issuer.ErrPEM
 
 // ErrSigns says that a key cannot be removed, since no other could sign.
 var ErrSigns = issuer.ErrSigns
@@ -226,6 +242,9 @@ func ParsePrivateKey(text token.Secret) (crypto.Signer, error) {
 // door is an open one.
 func (s *Server) door(name, tenant string) (*issuer.Door, error) {
 	tenant = tenantOf(tenant)
+	if !slices.Contains(s.config.Dialects, name) {
+		return nil, fmt.Errorf("the door %q is not open; open: %s", name, strings.Join(s.config.Dialects, ", "))
+	}
 	if open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2, "ciphertrust": s.kylo}[name]; open != nil && open.Tenant == tenant {
 		return open, nil
 	}
@@ -234,9 +253,6 @@ func (s *Server) door(name, tenant string) (*issuer.Door, error) {
 		if served, ok := doors.Of(tenant); ok {
 			return served.Door, nil
 		}
-	}
-	if !slices.Contains(s.config.Dialects, name) {
-		return nil, fmt.Errorf("the door %q is not open: %s are", name, strings.Join(s.config.Dialects, ", "))
 	}
 	return nil, fmt.Errorf("the door %q does not serve a tenant %q", name, tenant)
 }

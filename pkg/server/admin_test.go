@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -135,17 +136,21 @@ func TestADoorTakesOnlyItsKindOfKey(t *testing.T) {
 }
 
 func TestADoorThatIsClosedHasNoKeys(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Dialects = []string{"ats"} })
-	_, keysErr := w.server.Keys(t.Context(), "oauth2", "")
-	_, publicErr := w.server.PublicKeys(t.Context(), "oauth2", "")
-	rotateErr := w.server.RotateKey(t.Context(), "oauth2", "", Rotation{})
-	for _, err := range []error{keysErr, publicErr, rotateErr} {
-		if err == nil || err.Error() != `the door "oauth2" is not open: ats are` {
-			t.Errorf("%v", err)
+	for closed, open := range map[string]string{"oauth2": "ats", "ats": "tapis"} {
+		w := newWorld(t, func(c *Config) { c.Dialects = []string{open} })
+		_, keysErr := w.server.Keys(t.Context(), closed, "")
+		_, publicErr := w.server.PublicKeys(t.Context(), closed, "")
+		rotateErr := w.server.RotateKey(t.Context(), closed, "", Rotation{})
+		removeErr := w.server.RemoveKey(t.Context(), closed, "", "KID")
+		want := fmt.Sprintf("the door %q is not open; open: %s", closed, open)
+		for _, err := range []error{keysErr, publicErr, rotateErr, removeErr} {
+			if err == nil || err.Error() != want {
+				t.Errorf("%v, want %s", err, want)
+			}
 		}
-	}
-	if doors := w.server.Doors(); len(doors) != 1 || doors[0] != "ats" {
-		t.Errorf("doors %v", doors)
+		if doors := w.server.Doors(); len(doors) != 1 || doors[0] != open {
+			t.Errorf("doors %v", doors)
+		}
 	}
 }
 

@@ -110,3 +110,18 @@ func TestOpenMintingIsNotToBeHadBehindAProxy(t *testing.T) {
 		t.Errorf("behind a proxy: %v", err)
 	}
 }
+
+// TestTheDefaultsOfATenantAreWhatItsDoorUses asks for the key that a new tenant has.
+func TestTheDefaultsOfATenantAreWhatItsDoorUses(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Dialects, c.MaxRefreshTTL = []string{"tapis"}, 86400 })
+	w.do(w.server.AddTenant(t.Context(), store.Tenant{Name: "dev"}))
+	keys, err := w.server.Keys(t.Context(), "tapis", "dev")
+	w.do(err)
+	served, _ := w.server.tapis.Of("dev")
+	d := served.Door.DoorConfig
+	got := w.server.TenantDefaults()
+	want := store.Tenant{Algorithm: keys[0].Algorithm, AccessTTL: d.AccessTTL, RefreshTTL: d.RefreshTTL, MaxRefreshTTL: d.MaxRefreshTTL}
+	if got != want {
+		t.Errorf("%+v, the door has %+v", got, want)
+	}
+}
