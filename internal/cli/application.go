@@ -71,7 +71,7 @@ func (a *app) needProof() error {
 func (a *app) identify(c *client.Config) error {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	if _, typed := a.set["tenant"]; typed && c.Dialect != "tapis" {
-		return token.Refuse(token.ErrUnsupported, "the %s dialect has no tenants: --tenant", safe(c.Dialect))
+		return of("tapis", "the %s dialect has no tenants: --tenant", safe(c.Dialect))
 	}
 	if c.Dialect == "tapis" {
 		return a.identifyTapis(c)

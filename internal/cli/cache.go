@@ -70,6 +70,22 @@ func (a *app) cache(login session.Login, set token.Set) {
 	}
 }
 
+// refuse drops the token of a login that the server has refused, for status to
+// tell. Under the lock of the login: nobody keeps another meanwhile.
+func (a *app) refuse(login session.Login) {
+	if key, ok := a.cacheKey(login); ok && a.tokenCache() != nil {
+		if err := a.tokenCache().Refuse(key); err != nil {
+			a.warn("%v", err)
+		}
+	}
+}
+
+// refused reports whether the server has refused a login.
+func (a *app) refused(login session.Login) bool {
+	key, ok := a.cacheKey(login)
+	return ok && a.tokenCache() != nil && a.tokenCache().Refused(key)
+}
+
 // forget drops the token of a login from the cache.
 func (a *app) forget(login session.Login) {
 	if key, ok := a.cacheKey(login); ok && a.tokenCache() != nil {

@@ -36,7 +36,9 @@ func (w refreshWish) apply(a *app, c *cobra.Command, want *token.Request) error 
 		case !c.Flags().Changed(name):
 		case !want.Refresh:
 			return command.Usage("--%s goes with --issue-rt", name)
-		case name != "rt-life" && a.dialect() != "ciphertrust", a.dialect() == "oauth2":
+		case name != "rt-life" && a.dialect() != "ciphertrust":
+			return of("ciphertrust", "the %s dialect cannot ask for that: --%s", safe(a.dialect()), name)
+		case a.dialect() == "oauth2":
 			return token.Refuse(token.ErrUnsupported, "the %s dialect cannot ask for that: --%s", safe(a.dialect()), name)
 		}
 	}
@@ -132,7 +134,7 @@ func (a *app) checkQuery(q token.LoginQuery) error {
 	}
 	chosen := q.Expired || q.Revoked || len(q.Labels) > 0 || q.User != "" || q.Skip > 0 || q.Limit > 0
 	if chosen && a.dialect() != "ciphertrust" {
-		return token.Refuse(token.ErrUnsupported, "the %s dialect cannot choose among logins", safe(a.dialect()))
+		return of("ciphertrust", "the %s dialect cannot choose among logins", safe(a.dialect()))
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"syscall"
 
 	"github.com/ats-auth/ats-auth/internal/command"
@@ -138,13 +139,13 @@ func (a *app) hintOf(err error) string {
 	var refused *profile.Error
 	var certificate *client.CertificateError
 	var state *stateError
-	var helped *hinted
+	var helped interface{ Hint() string }
 	var claim *token.ClaimError
 	switch {
 	case errors.As(err, &claim) && claim.Claim == "aud" && a.profile != nil && a.profile.Value("audience").IsZero():
 		return "--audience URL says whom tokens must be for, --no-aud that it makes no difference"
 	case errors.As(err, &helped):
-		return helped.hint
+		return helped.Hint()
 	case errors.As(err, &state):
 		return state.hint
 	case errors.As(err, &usage):
@@ -157,12 +158,24 @@ func (a *app) hintOf(err error) string {
 		return "--cacert FILE, or --nosslverify for a test server"
 	case !a.asks:
 		return ""
-	case errors.Is(err, client.ErrUnreachable), errors.Is(err, token.ErrUnsupported), errors.Is(err, token.ErrUnavailable):
+	case errors.Is(err, client.ErrUnreachable), isForeign(err), errors.Is(err, token.ErrUnavailable):
 		what := map[string]string{"url": "URL", "issuer": "issuer"}[a.address()]
 		v := a.profile.Value(a.address())
 		return fmt.Sprintf("check the %s: %s comes from %s", what, safe(v.Reveal()), v.Source())
 	}
 	return ""
+}
+
+// isForeign reports whether a server answered as one of another kind does: by the
+// bare status 404 or 405, where the dialect has words for what cannot be done.
+func isForeign(err error) bool {
+	var refusal *token.Refusal
+	return errors.As(err, &refusal) && errors.Is(err, token.ErrUnsupported) && strings.HasPrefix(refusal.Reason, "this server cannot do that: 40")
+}
+
+// of refuses what another dialect has.
+func of(dialect, format string, args ...any) error {
+	return &hinted{token.Refuse(token.ErrUnsupported, format, args...), "--dialect " + dialect}
 }
 
 // report tells an error on stderr and returns its exit code. The seed's own

@@ -97,3 +97,15 @@ func sentByCurl(t *testing.T, config string) string {
 	}
 	return <-got
 }
+
+func TestALifetimeIsSecondsOrATimeOrDays(t *testing.T) {
+	for text, want := range map[string]int64{
+		"1": 1, "3153600000": 3153600000, "5m": 300, "1h30m": 5400, "1d": 86400, "30d": 2592000, "36500d": 3153600000, "2w": 1209600,
+		"": 0, "0": 0, "0d": 0, "d": 0, "-1d": 0, "1.5d": 0, "1d2h": 0, "d1": 0, "1D": 0, "1500ms": 0, "106751991167301d": 0, "9223372036854775807w": 0,
+	} {
+		var s seconds
+		if err := s.Set(text); int64(s) != want || (err == nil) != (want > 0) {
+			t.Errorf("%q: %d, %v", text, s, err)
+		}
+	}
+}

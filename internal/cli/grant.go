@@ -92,7 +92,7 @@ func (a *app) chooseGrant() (string, error) {
 	oauth2 := a.dialect() == "oauth2"
 	switch {
 	case grant != "" && grant != token.GrantPassword && !oauth2:
-		return "", token.Refuse(token.ErrUnsupported, "the %s dialect knows no way to a token but a user's password, not %s", safe(a.dialect()), nameOf(grant))
+		return "", of("oauth2", "the %s dialect knows no way to a token but a user's password, not %s", safe(a.dialect()), nameOf(grant))
 	case grant != "":
 	case !oauth2, a.profile.Value("username").Origin() > profile.Saved:
 		grant = token.GrantPassword
@@ -160,7 +160,7 @@ func (a *app) checkGrant(grant string) error {
 		}
 	}
 	if _, given := a.set["resource"]; given && a.dialect() != "oauth2" {
-		return token.Refuse(token.ErrUnsupported, "the %s dialect cannot ask for a token for one resource", safe(a.dialect()))
+		return of("oauth2", "the %s dialect cannot ask for a token for one resource", safe(a.dialect()))
 	}
 	if a.flags.subject.value == "-" && a.flags.actor.value == "-" {
 		return command.Usage("only one token can come from standard input")

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -16,7 +17,7 @@ import (
 
 // judge is a verifier with what must be let go afterwards.
 type judge struct {
-	*verifier.Verifier
+	*strict
 	source  *verifier.Source // nil: the keys stand in memory
 	tenants *tenantKeys      // in the place of the Verifier, where each tenant has its own
 }
@@ -26,7 +27,56 @@ func (j *judge) Verify(ctx context.Context, raw string) (*token.Claims, error) {
 	if j.tenants != nil {
 		return j.tenants.verify(ctx, raw)
 	}
-	return j.Verifier.Verify(ctx, raw)
+	return j.strict.Verify(ctx, raw)
+}
+
+// strict is a verifier that says so when a key has signed a token that is too weak
+// to be believed, and not that the token is forged.
+type strict struct {
+	*verifier.Verifier
+	loose *verifier.Verifier // that believes weak keys
+}
+
+const allowWeak = "--allow-weak-key takes it"
+
+func newStrict(config verifier.Config) (*strict, error) {
+	v, err := verifier.New(config)
+	config.AllowWeakKeys = true
+	loose, other := verifier.New(config)
+	switch {
+	case err != nil && other == nil:
+		return nil, &configError{problem: err.Error(), hint: allowWeak, cause: err}
+	case err != nil:
+		return nil, &configError{problem: err.Error(), cause: err}
+	}
+	return &strict{v, loose}, nil
+}
+
+// Verify judges a token.
+func (s *strict) Verify(ctx context.Context, raw string) (*token.Claims, error) {
+	claims, err := s.Verifier.Verify(ctx, raw)
+	weakness := ""
+	if errors.Is(err, token.ErrSignature) {
+		weakness = s.weakness(ctx)
+	}
+	if weakness == "" {
+		return claims, err
+	}
+	if _, other := s.loose.Verify(ctx, raw); errors.Is(other, token.ErrSignature) || errors.Is(other, token.ErrUnavailable) {
+		return nil, err
+	}
+	return nil, &hinted{token.Refuse(token.ErrSignature, "the key that may have signed it is weak: %s", weakness), allowWeak}
+}
+
+// weakness is what is weak about the first weak key; empty where all are strong.
+func (s *strict) weakness(ctx context.Context) string {
+	for _, w := range s.Warnings(ctx) {
+		// Of a secret it is said too, which is believed all the same.
+		if key, reason, weak := strings.Cut(w, " is weak: "); weak && !strings.HasSuffix(key, ": the secret") {
+			return reason
+		}
+	}
+	return ""
 }
 
 func (j *judge) close() {
@@ -55,11 +105,11 @@ func (a *app) newJudge(publisher string, adjust func(*verifier.Config)) (*judge,
 		return nil, err
 	}
 	adjust(&config)
-	v, err := verifier.New(config)
+	v, err := newStrict(config)
 	if err != nil {
-		return nil, &configError{problem: err.Error(), cause: err}
+		return nil, err
 	}
-	return &judge{Verifier: v, source: source}, nil
+	return &judge{strict: v, source: source}, nil
 }
 
 // verifierConfig is what is demanded of tokens, whatever the keys.
@@ -150,11 +200,13 @@ func (a *app) keySource(config *verifier.Config, from verifier.SourceConfig) (*v
 
 // warnOfKeys tells what is dangerous about the keys in force.
 func (a *app) warnOfKeys(ctx context.Context, j *judge) {
-	warnings := j.Warnings
+	var warnings []string
 	if j.tenants != nil {
-		warnings = j.tenants.warnings
+		warnings = j.tenants.warnings(ctx)
+	} else {
+		warnings = j.Warnings(ctx)
 	}
-	for _, w := range warnings(ctx) {
+	for _, w := range warnings {
 		a.warn("%s", w)
 	}
 }

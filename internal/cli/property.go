@@ -104,7 +104,7 @@ func (a *app) runProperty(ctx context.Context, do propertyVerb, given propertyAr
 		return err
 	}
 	if a.dialect() != "ciphertrust" {
-		return token.Refuse(token.ErrUnsupported, "the %s dialect has no system properties", safe(a.dialect()))
+		return of("ciphertrust", "the %s dialect has no system properties", safe(a.dialect()))
 	}
 	service, bearer, err := a.actor(ctx, "")
 	if err != nil {

@@ -174,6 +174,9 @@ func (a *app) refreshLogin(ctx context.Context, want token.Request, done func(se
 func (a *app) spend(ctx context.Context, service *client.Client, login session.Login, want token.Request) (token.Set, session.Login, error) {
 	a.say(levelStory, "Requesting new token...")
 	set, err := service.Refresh(context.WithoutCancel(ctx), login.RefreshToken, want)
+	if alreadyGone(err) { // what it gave is not handed out any more either
+		a.refuse(login)
+	}
 	if err != nil {
 		return token.Set{}, login, a.ended(err)
 	}
@@ -213,6 +216,7 @@ type hinted struct {
 }
 
 func (h *hinted) Unwrap() error { return h.error }
+func (h *hinted) Hint() string  { return h.hint }
 
 // livesLong reports whether a token that was issued then will live for minTTL
 // from now; 0: by the default rule. One that does not say how long it lives is

@@ -16,7 +16,7 @@ import (
 
 var statusColumns = []string{
 	"profile", "dialect", "server", "server_from", "user", "user_from", "tenant", "login", "login_file", "login_expires_at", "login_expires_in",
-	"token_expires_at", "acting_as", "config_file",
+	"token_expires_at", "token_expires_in", "acting_as", "config_file",
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -25,7 +25,7 @@ func (a *app) statusCommand() *cobra.Command {
 		Use: "status", Short: "Show who is logged in where, and for how long", Args: cobra.NoArgs,
 		Long: `Show which profile, server and user are in use, where each comes from, and what
 is left of the login. Nothing is asked of the server. The exit code is 3 where
-nobody is logged in.
+nobody is logged in, and where the server has refused the login when last asked.
 
 --short is for the prompt of a shell: user@host and what is left, or nothing.`,
 		Example: `  PS1='$(ats-auth status --short)\$ '
@@ -50,6 +50,9 @@ func (a *app) runStatus(short bool) error {
 		return command.Usage("status is no token, so it is printed as table, json, yaml or value, not as %s", f)
 	}
 	login, err := a.savedLogin()
+	if err == nil && a.refused(login) {
+		err = &configError{problem: "the server has refused the login in " + a.loginFile(), hint: a.loginHint()}
+	}
 	var config *configError
 	if err != nil && !errors.As(err, &config) {
 		return err
@@ -123,7 +126,7 @@ func (a *app) status(login session.Login, err error) record {
 		r = append(r, field{"login_expires_at", login.ExpiresAt.UTC().Format(time.RFC3339)}, field{"login_expires_in", a.left(login.ExpiresAt)})
 	}
 	if set, _, ok := a.peek(login); err == nil && ok && !set.ExpiresAt.IsZero() {
-		r = append(r, field{"token_expires_at", set.ExpiresAt.UTC().Format(time.RFC3339)})
+		r = append(r, field{"token_expires_at", set.ExpiresAt.UTC().Format(time.RFC3339)}, field{"token_expires_in", a.left(set.ExpiresAt)})
 	}
 	if given := a.profile.Value("token"); !given.IsZero() {
 		r = append(r, field{"acting_as", "the bearer of " + given.Source() + ", whatever login is saved"})

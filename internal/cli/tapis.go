@@ -31,7 +31,7 @@ func (a *app) mintFlags(c *cobra.Command, w *mintWish) {
 	f.StringVar(&w.delegate, "delegate-as", "", "mint a token by which `USER@TENANT` acts for its user; tapis dialect")
 	f.StringVar(&w.site, "target-site", "", "mint a service's token for this `SITE`; tapis dialect")
 	f.StringVar(&w.claims, "claims", "", "mint a token with more claims: a `JSON` object, @FILE, or - for standard input; tapis dialect")
-	f.Var((*seconds)(&w.refreshTTL), "refresh-ttl", "with --issue-rt: lifetime of the refresh token, in seconds or as 5m")
+	f.Var((*seconds)(&w.refreshTTL), "refresh-ttl", "with --issue-rt: lifetime of the refresh token, in seconds or as 5m or 30d")
 }
 
 // apply puts the wish into a request, or says why it cannot be had.
@@ -41,7 +41,7 @@ func (w mintWish) apply(a *app, c *cobra.Command, want *token.Request) error {
 		switch {
 		case !c.Flags().Changed(name):
 		case a.dialect() != "tapis":
-			return token.Refuse(token.ErrUnsupported, "the %s dialect cannot ask for that: --%s", safe(a.dialect()), name)
+			return of("tapis", "the %s dialect cannot ask for that: --%s", safe(a.dialect()), name)
 		case name != "account-type":
 			minted = true
 		case w.account != "user" && w.account != "service":
@@ -133,7 +133,7 @@ func (a *app) checkTapisLogin(want token.Request) error {
 	case want.Refresh && (a.clientProof() == "" || a.profile.Value("client_id").IsZero()):
 		return &configError{
 			problem: "a Tapis server gives a refresh token only to a client that proves itself: give --client-id and --client-secret-file",
-			hint:    "ats-auth help dialects",
+			hint:    "ats-auth-server application add NAME --tenant T --grant password --grant refresh_token makes one",
 		}
 	}
 	return nil

@@ -26,6 +26,7 @@ type tenantKeys struct {
 	service *client.Client
 	config  func() verifier.Config
 	only    string           // the tenant that tokens must be of; empty: any of the service's
+	from    string           // where that comes from
 	now     func() time.Time // of the machine, whatever time tokens are judged at
 
 	mu      sync.Mutex
@@ -34,15 +35,15 @@ type tenantKeys struct {
 
 // tenantJudge is the verifier of one tenant, or why there is none.
 type tenantJudge struct {
-	*verifier.Verifier
+	*strict
 	err error
 	at  time.Time
 }
 
-// tenantJudgeOf makes the judge of the tokens of a service's tenants, or of one.
-func (a *app) tenantJudgeOf(service *client.Client, only string, adjust func(*verifier.Config)) *judge {
+// tenantJudgeOf makes the judge of the tokens of a service's tenants.
+func (a *app) tenantJudgeOf(service *client.Client, adjust func(*verifier.Config)) *judge {
 	return &judge{tenants: &tenantKeys{
-		service: service, only: only, now: time.Now, tenants: make(map[string]*tenantJudge),
+		service: service, now: time.Now, tenants: make(map[string]*tenantJudge),
 		config: func() verifier.Config {
 			c := a.verifierConfig()
 			adjust(&c)
@@ -63,7 +64,7 @@ func (t *tenantKeys) verify(ctx context.Context, raw string) (*token.Claims, err
 	case name == "":
 		return nil, wrongTenant("missing, and required here")
 	case t.only != "" && name != t.only:
-		return nil, wrongTenant(fmt.Sprintf("%q is not %q", safe(name), safe(t.only)))
+		return nil, wrongTenant(fmt.Sprintf("%q is not %q, which comes from %s", safe(name), safe(t.only), t.from))
 	}
 	j := t.judge(ctx, name, 0)
 	if j.err != nil {
@@ -95,12 +96,12 @@ func (t *tenantKeys) judge(ctx context.Context, name string, most time.Duration)
 		return &tenantJudge{err: wrongTenant(fmt.Sprintf("the tokens name more than %d tenants", maxTenants))}
 	}
 	j = &tenantJudge{at: t.now()}
-	j.Verifier, j.err = t.fetch(ctx, name)
+	j.strict, j.err = t.fetch(ctx, name)
 	t.tenants[name] = j
 	return j
 }
 
-func (t *tenantKeys) fetch(ctx context.Context, name string) (*verifier.Verifier, error) {
+func (t *tenantKeys) fetch(ctx context.Context, name string) (*strict, error) {
 	text, issuer, err := t.service.Keys(ctx, name)
 	if errors.Is(err, token.ErrUnknown) {
 		return nil, wrongTenant(fmt.Sprintf("%q is no tenant of %s", safe(name), t.service.URL()))
@@ -120,11 +121,7 @@ func (t *tenantKeys) fetch(ctx context.Context, name string) (*verifier.Verifier
 	if c.Source = set; c.Issuer == "" {
 		c.Issuer = issuer
 	}
-	v, err := verifier.New(c)
-	if err != nil {
-		return nil, &configError{problem: err.Error(), cause: err}
-	}
-	return v, nil
+	return newStrict(c)
 }
 
 // public leaves out secrets: what is published is none.

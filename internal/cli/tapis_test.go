@@ -80,7 +80,8 @@ func tenantDesk(t *testing.T, only string, now *time.Time) (*tenantsOf, *judge) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := d.tenantJudgeOf(service, only, func(v *verifier.Config) { v.Rule = d.dialectRule() })
+	j := d.tenantJudgeOf(service, func(v *verifier.Config) { v.Rule = d.dialectRule() })
+	j.tenants.only, j.tenants.from = only, "flag --tenant"
 	j.tenants.now = func() time.Time { return *now }
 	return s, j
 }
@@ -117,7 +118,8 @@ func TestATokenIsJudgedByTheKeyOfItsOwnTenant(t *testing.T) {
 		t.Errorf("forged: %v", err)
 	}
 	s, j = tenantDesk(t, "prod", &now)
-	if _, err := j.Verify(t.Context(), s.token(t, "dev", nil)); !errors.Is(err, token.ErrClaims) || s.asked != 0 {
+	_, err := j.Verify(t.Context(), s.token(t, "dev", nil))
+	if !errors.Is(err, token.ErrClaims) || s.asked != 0 || err.Error() != `tapis/tenant_id: "dev" is not "prod", which comes from flag --tenant` {
 		t.Errorf("of another tenant than the one demanded: %v, asked %d", err, s.asked)
 	}
 }

@@ -3,7 +3,9 @@ package cli
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,6 +33,9 @@ func (a *app) load() error {
 		return err
 	}
 	a.profile = p
+	if err := a.checkDialect(); err != nil {
+		return err
+	}
 	a.readSecret()
 	if p.Value("verbose").Bool() && a.flags.verbose == 0 {
 		a.flags.verbose = 1
@@ -44,6 +49,19 @@ func (a *app) load() error {
 		a.flags.format = v.Reveal()
 	}
 	return a.checkFormat()
+}
+
+// checkDialect refuses a dialect that there is not, before anything hangs on it.
+func (a *app) checkDialect() error {
+	v := a.profile.Value("dialect")
+	if v.IsZero() || slices.Contains(client.Dialects(), v.Reveal()) {
+		return nil
+	}
+	problem := fmt.Sprintf("dialect %q is not one of %s; it comes from %s", safe(v.Reveal()), strings.Join(client.Dialects(), ", "), v.Source())
+	if v.Origin() == profile.Flag {
+		return &command.UsageError{Problem: problem, Hint: "ats-auth help dialects"}
+	}
+	return &configError{problem: problem, hint: "ats-auth help dialects"}
 }
 
 // newClient makes the client of the configured service.

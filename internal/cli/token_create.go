@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"math"
 	"strconv"
 	"time"
 
@@ -62,7 +63,7 @@ Nothing is saved: login does that.`,
 		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
 		a.refreshWishFlags(c, &wish)
 		a.mintFlags(c, &mint)
-		c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m")
+		c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m or 30d")
 	})
 	return c
 }
@@ -170,7 +171,7 @@ func (a *app) published(ctx context.Context, service *client.Client, decoded *to
 	var judge *judge
 	var err error
 	if tapis {
-		judge = a.tenantJudgeOf(service, "", a.fresh)
+		judge = a.tenantJudgeOf(service, a.fresh)
 	} else {
 		judge, err = a.newTokenJudge(issuer)
 	}
@@ -180,6 +181,9 @@ func (a *app) published(ctx context.Context, service *client.Client, decoded *to
 	}
 	if err != nil {
 		a.say(levelStory, "not verified: %s", safe(err.Error()))
+		if h := (*hinted)(nil); errors.As(err, &h) {
+			a.say(levelStory, "hint: %s", h.hint)
+		}
 	}
 	return err == nil
 }
@@ -211,19 +215,24 @@ func (a *app) accessRecord(set token.Set) record {
 	return r
 }
 
-// seconds is a flag that is a lifetime: seconds, or a Go duration of whole ones.
+// seconds is a flag that is a lifetime: seconds, a Go duration of whole ones, or a
+// number of days or weeks, 30d say.
 type seconds int64
 
 func (s *seconds) String() string { return "" }
 func (s *seconds) Type() string   { return "TIME" }
 func (s *seconds) Set(text string) error {
-	n, err := strconv.ParseInt(text, 10, 64)
+	number, unit := text, int64(1)
+	if last := len(text) - 1; last > 0 && (text[last] == 'd' || text[last] == 'w') {
+		number, unit = text[:last], map[byte]int64{'d': 86400, 'w': 7 * 86400}[text[last]]
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
 	if d, durationErr := time.ParseDuration(text); err != nil && durationErr == nil && d%time.Second == 0 {
 		n, err = int64(d/time.Second), nil
 	}
-	if err != nil || n < 1 {
-		return errors.New("not a number of seconds above 0, or a time like 5m")
+	if err != nil || n < 1 || n > math.MaxInt64/unit {
+		return errors.New("not a number of seconds above 0, or a time like 5m or 30d")
 	}
-	*s = seconds(n)
+	*s = seconds(n * unit)
 	return nil
 }

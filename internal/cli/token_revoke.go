@@ -116,6 +116,8 @@ func (a *app) revokeWith(ctx context.Context, service *client.Client, args []str
 func (a *app) revokeOne(ctx context.Context, service *client.Client, raw string) error {
 	decoded, err := token.Decode(raw)
 	switch {
+	case err == nil && a.dialect() == "tapis": // where the others of the login stay good
+		a.say(levelInfo, "Revoking a token of %s", safe(decoded.Claims.Subject()))
 	case err == nil:
 		a.say(levelInfo, "Logging out user %s", safe(decoded.Claims.Subject()))
 	case a.dialect() == "ats": // which has no tokens but such

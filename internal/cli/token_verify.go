@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ats-auth/ats-auth/internal/command"
+	"github.com/ats-auth/ats-auth/internal/profile"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
@@ -34,7 +35,7 @@ func (a *app) tokenVerify() *cobra.Command {
 The key is a shared secret (--secret-file, jwt_secret), public keys (--jwks,
 --public-key: PEM, JWK or JWK set), or those that --issuer publishes. In the tapis
 dialect it is without any of these what the server publishes of the token's tenant,
-which must be that of --tenant if there is one.
+which must be the configured one if there is one; that of the saved login is none.
 
 With - every line of standard input is a token, bare, behind "Bearer", or a JSON
 string, or with --field a JSON object that holds one; each gets one line of JSON
@@ -122,7 +123,12 @@ func (a *app) verifyJudge(adjust func(*verifier.Config)) (*judge, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.tenantJudgeOf(service, a.profile.Value("tenant").Reveal(), adjust), nil
+	judge = a.tenantJudgeOf(service, adjust)
+	// Whoever logged in to one tenant may be shown tokens of another.
+	if v := a.profile.Value("tenant"); v.Origin() > profile.Saved {
+		judge.tenants.only, judge.tenants.from = v.Reveal(), v.Source()
+	}
+	return judge, nil
 }
 
 func lower(types []string) []string {

@@ -24,6 +24,9 @@ type Schema struct {
 	Keys func(section string) ([]Key, error)
 	// Sections are named when a section is mistyped.
 	Sections []string
+	// Called is what goes by another name in the file, "server_url in [session]" for
+	// url say; empty: nothing does. Default: nothing.
+	Called func(section, key string) string
 }
 
 func find(keys []Key, name string) (Key, bool) {
@@ -194,6 +197,13 @@ func (s *scanner) unknownKey(key string) error {
 			return s.errorf("%s, it belongs in [%s]", problem, other)
 		}
 	}
+	if s.schema.Called != nil {
+		if name := s.schema.Called(s.section, key); name != "" {
+			err := s.errorf("%s", problem)
+			err.Hint = "it is called " + name
+			return err
+		}
+	}
 	var names []string
 	for _, k := range s.keys {
 		names = append(names, k.Name)
@@ -223,6 +233,6 @@ func (s *scanner) keyText(key string) string {
 }
 
 // errorf is an *Error with file and line.
-func (s *scanner) errorf(format string, args ...any) error {
+func (s *scanner) errorf(format string, args ...any) *Error {
 	return &Error{Problem: fmt.Sprintf("%s:%d: ", ShowName(s.file), s.number) + fmt.Sprintf(format, args...)}
 }

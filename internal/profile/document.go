@@ -2,6 +2,7 @@ package profile
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -23,7 +24,7 @@ type document struct {
 
 func parseDocument(name string, data []byte) (document, error) {
 	f, err := inifile.Parse(name, data, inifile.Schema{
-		Keys: keysOf, Sections: []string{"session", "client", profilePrefix + "NAME"},
+		Keys: keysOf, Sections: []string{"session", "client", profilePrefix + "NAME"}, Called: called,
 	})
 	return document{File: f}, err
 }
@@ -39,6 +40,21 @@ func keysOf(section string) ([]inifile.Key, error) {
 	}
 	slices.SortFunc(keys, func(a, b inifile.Key) int { return strings.Compare(a.Name, b.Name) })
 	return keys, nil
+}
+
+// called is where a setting stands that somebody calls as its flag.
+func called(section, key string) string {
+	flag := strings.ReplaceAll(key, "_", "-")
+	for _, s := range table() {
+		if s.Key == "" || flag != s.Flag && !slices.Contains(s.Aliases, flag) {
+			continue
+		}
+		if _, here := settingsOf(section)[s.Key]; !here {
+			section = s.Section
+		}
+		return fmt.Sprintf("%s in [%s]", s.Key, section)
+	}
+	return ""
 }
 
 // profiles lists the names that have a section.

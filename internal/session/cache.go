@@ -64,6 +64,8 @@ type cached struct {
 	Scope       string `json:"scope,omitempty"`
 	ExpiresAt   int64  `json:"expires_at"`
 	IssuedAt    int64  `json:"issued_at"`
+	// Refused stands for a token: the login gives none any more.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // Cache keeps access tokens, one a file. It is safe for concurrent use, by
@@ -95,7 +97,7 @@ func OpenCache(c CacheConfig) *Cache {
 // the caller's to judge.
 func (c *Cache) Get(k Key) (Token, bool) {
 	entry, err := c.read(c.path(k))
-	if err != nil {
+	if err != nil || entry.Refused {
 		return Token{}, false
 	}
 	return Token{
@@ -106,14 +108,33 @@ func (c *Cache) Get(k Key) (Token, bool) {
 
 // Put keeps a token, and drops those that have expired.
 func (c *Cache) Put(k Key, t Token) error {
+	return c.write(k, cached{
+		AccessToken: t.AccessToken.Reveal(), Type: t.Type, Scope: t.Scope,
+		ExpiresAt: micro(t.ExpiresAt), IssuedAt: micro(t.IssuedAt),
+	})
+}
+
+// Refuse drops the token of a key, and notes that its login gives none any more.
+// The note stands until Put or Remove; a new login is another key.
+func (c *Cache) Refuse(k Key) error {
+	if err := c.Remove(k); err != nil { // a disk that is full must not keep it
+		return err
+	}
+	return c.write(k, cached{Refused: true})
+}
+
+// Refused reports whether that is noted.
+func (c *Cache) Refused(k Key) bool {
+	entry, err := c.read(c.path(k))
+	return err == nil && entry.Refused
+}
+
+func (c *Cache) write(k Key, entry cached) error {
 	if err := makeDir(c.c.Dir, c.c.step); err != nil {
 		return fault(c.c.Dir, err)
 	}
 	c.prune()
-	data, err := json.Marshal(cached{
-		AccessToken: t.AccessToken.Reveal(), Type: t.Type, Scope: t.Scope,
-		ExpiresAt: micro(t.ExpiresAt), IssuedAt: micro(t.IssuedAt),
-	})
+	data, err := json.Marshal(entry)
 	if err != nil {
 		return err
 	}
@@ -168,7 +189,7 @@ func (c *Cache) read(path string) (cached, error) {
 	if err := json.Unmarshal(data, &entry); err != nil {
 		return entry, err
 	}
-	if entry.AccessToken == "" || entry.ExpiresAt < 0 || entry.IssuedAt < 0 {
+	if entry.AccessToken == "" && !entry.Refused || entry.ExpiresAt < 0 || entry.IssuedAt < 0 {
 		return entry, ErrDamaged
 	}
 	return entry, nil

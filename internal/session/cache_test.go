@@ -94,6 +94,49 @@ func TestEverythingThatChangesATokenChangesItsPlace(t *testing.T) {
 	}
 }
 
+func TestARefusedLoginHasNoTokenUntilItGivesOneAgain(t *testing.T) {
+	cache, key := openCache(t.TempDir()), Key{Login: admins()}
+	next := Key{Login: admins()}
+	next.Login.RefreshToken = secret("the next login's")
+	for _, k := range []Key{key, next} {
+		if err := cache.Put(k, good("abc")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if cache.Refused(key) {
+		t.Error("refused before anybody said so")
+	}
+	if err := cache.Refuse(key); err != nil {
+		t.Fatal(err)
+	}
+	if err := cache.Put(Key{Profile: "other"}, good("c")); err != nil { // which drops what is dead
+		t.Fatal(err)
+	}
+	if _, ok := cache.Get(key); ok || !cache.Refused(key) {
+		t.Errorf("a token: %v, refused: %v", ok, cache.Refused(key))
+	}
+	if _, ok := cache.Get(next); !ok || cache.Refused(next) {
+		t.Errorf("the next login has a token: %v, is refused: %v", ok, cache.Refused(next))
+	}
+	for name, undo := range map[string]func() error{
+		"a new token": func() error { return cache.Put(key, good("d")) }, "no token": func() error { return cache.Remove(key) },
+	} {
+		if err := errors.Join(cache.Refuse(key), undo()); err != nil || cache.Refused(key) {
+			t.Errorf("%s: %v, refused: %v", name, err, cache.Refused(key))
+		}
+	}
+	if err := cache.Put(key, good("e")); err != nil {
+		t.Fatal(err)
+	}
+	full := OpenCache(CacheConfig{Dir: cache.c.Dir, Check: inifile.CheckSecretFile, step: func(string) error { return errors.New("disk full") }})
+	if err := full.Refuse(key); err == nil {
+		t.Error("the disk was not full")
+	}
+	if _, ok := cache.Get(key); ok {
+		t.Error("where no note has room the token stays")
+	}
+}
+
 func TestADamagedOrForeignCacheFileIsIgnoredAndReplaced(t *testing.T) {
 	cache, key := openCache(t.TempDir()), Key{Login: admins()}
 	for _, text := range []string{"", "\x00\x00", "{", "[]", "null", `{"access_token":""}`, `{"access_token":1}`, `{"access_token":"x","expires_at":-1}`, `{"access_token":"x","expires_at":1e30}`, `{"access_token":"x"}` + strings.Repeat(" ", maxCached)} {

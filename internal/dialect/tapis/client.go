@@ -101,6 +101,7 @@ func (c *Client) mint(ctx context.Context, who token.Credentials, want token.Req
 		m.ID, m.Secret, m.Plain = who.Username, who.Password, true
 	}
 	set, err := c.set(ctx, m, token.ErrDenied, who.Password, mint.Bearer)
+	err = advise(err)
 	if err == nil && want.Refresh && set.RefreshToken.IsZero() {
 		err = token.Refuse(token.ErrUnsupported, "this server issues no refresh tokens")
 	}

@@ -239,6 +239,7 @@ func TestARefusalIsWhatItsWordsMean(t *testing.T) {
 		{"forbidden", 403, fmt.Sprintf(failure, "not you"), token.ErrDenied, "not you"},
 		{"no endpoint", 405, fmt.Sprintf(failure, MessageNoEndpoint), token.ErrUnsupported, "cannot do that"},
 		{"no such path", 404, page, token.ErrUnsupported, "404 Not Found"},
+		{"no such path, says another's JSON", 404, `{"message":"no Route matched"}`, token.ErrUnsupported, "this server cannot do that: 404 Not Found"},
 		{"slower", 429, fmt.Sprintf(failure, "slow"), token.ErrThrottled, "wait"},
 		{"a failure", 500, fmt.Sprintf(failure, "Unrecognized exception type: <class 'KeyError'>"), token.ErrUnavailable, "the server failed"},
 		{"a failing proxy", 502, page, token.ErrUnavailable, "502 Bad Gateway"},
@@ -260,6 +261,30 @@ func TestARefusalIsWhatItsWordsMean(t *testing.T) {
 			if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), "Pa55") {
 				t.Errorf("%s: %v, want %v with %q", c.name, err, c.kind, c.text)
 			}
+		}
+	}
+}
+
+func TestWhoMayNotMintIsToldWhatMayHelp(t *testing.T) {
+	const account, others = "--tenant is where the service account is; whom for goes in --as-user USER@TENANT",
+		"the service account may not mint for others there: ats-auth-server service set NAME --may-mint TENANT"
+	for message, want := range map[string]string{
+		MessageService: account, MessageMismatch: others, MessageMayNotMint + "dev.": others,
+		MessageNoToken: "", "Invalid POST data: token_tenant_id is no tenant of this site": "",
+	} {
+		client, _ := canned(Config{Tenant: "dev"}, 400, fmt.Sprintf(failure, message))
+		hint := func(want token.Request) string {
+			var helps interface{ Hint() string }
+			if _, err := client.Login(t.Context(), who(), want); errors.As(err, &helps) {
+				return helps.Hint()
+			}
+			return ""
+		}
+		if got := hint(token.Request{Mint: &token.Mint{}}); got != want {
+			t.Errorf("%s: %q", message, got)
+		}
+		if got := hint(token.Request{}); got != "" {
+			t.Errorf("%s at a login: %q", message, got)
 		}
 	}
 }

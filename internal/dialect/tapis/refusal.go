@@ -46,6 +46,9 @@ func (c *Client) ask(ctx context.Context, m dialect.Message, result any, otherwi
 // refusal maps an answer to a refusal. Nearly all are status 400, so that what
 // they mean stands in their words alone.
 func refusal(r dialect.Reply, message string, enveloped bool, otherwise error, sent []token.Secret) error {
+	if !enveloped { // a text of another service's explains nothing
+		message = ""
+	}
 	text := shown(r, message, sent)
 	switch {
 	case r.Status == http.StatusTooManyRequests:
@@ -95,6 +98,33 @@ func kind(message string) error {
 		return token.ErrDenied
 	}
 	return nil
+}
+
+// advised is a refusal with what may help, which the words of the service do not
+// say.
+type advised struct {
+	error
+	hint string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+// Hint is what may help, for a person at the command line.
+func (a *advised) Hint() string { return a.hint }
+
+// advise completes what a service says to who mints: it does not tell a wrong
+// password from an account of another tenant.
+func advise(err error) error {
+	says := func(message string) bool { return strings.Contains(err.Error(), strings.TrimRight(message, ".")) }
+	switch {
+	case err == nil:
+		return nil
+	case says(MessageService):
+		return &advised{err, "--tenant is where the service account is; whom for goes in --as-user USER@TENANT"}
+	case says(MessageMismatch), says(MessageMayNotMint):
+		return &advised{err, "the service account may not mint for others there: ats-auth-server service set NAME --may-mint TENANT"}
+	}
+	return err
 }
 
 // shown is what the service says, in one short line: not a page, and nothing that
