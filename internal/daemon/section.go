@@ -57,7 +57,7 @@ func schema() inifile.Schema {
 		case !named:
 			return known[section], nil
 		case !isSectionName(name):
-			return nil, errors.New("[" + kind + namePart + "] takes a name of 1 to 64 letters, digits, and - _ .")
+			return nil, errors.New("[" + kind + namePart + "] takes a name of 1 to 64 letters, digits and . - _")
 		}
 		return keys, nil
 	}}

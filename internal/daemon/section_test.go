@@ -103,7 +103,7 @@ func TestASectionComesFromTheFileOrTheEnvironmentAndKeepsTheCaseOfTheFile(t *tes
 }
 
 func TestASectionThatCannotBeMeantIsRefusedByName(t *testing.T) {
-	const rule = "takes a name of 1 to 64 letters, digits, and - _ ."
+	const rule = "takes a name of 1 to 64 letters, digits and . - _"
 	for _, c := range []struct{ file, variable, want string }{
 		{"[tenant]\n", "", "FILE:1: [tenant NAME] " + rule},
 		{"[tenant a/b]\n", "", "FILE:1: [tenant NAME] " + rule},

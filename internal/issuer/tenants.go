@@ -260,7 +260,7 @@ func checkLabel(what, text string) error {
 		return c > unicode.MaxASCII || !unicode.IsLetter(c) && !unicode.IsDigit(c) && !strings.ContainsRune("-_.", c)
 	}
 	if len(text) > maxLabel || strings.ContainsFunc(text, odd) || strings.Trim(text, ".") == "" {
-		return fmt.Errorf("tenant %s %q: want 1 to %d letters, digits, and - _ .", what, shorten(text), maxLabel)
+		return fmt.Errorf("tenant %s %q: want 1 to %d letters, digits and . - _", what, shorten(text), maxLabel)
 	}
 	return nil
 }

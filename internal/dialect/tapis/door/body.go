@@ -119,7 +119,7 @@ func (b *body) label(name string) string {
 	_, given := b.member(name)
 	text := b.text(name)
 	if given && !isLabel(text) {
-		b.wrong(name, "1 to 64 letters, digits, and - _ .")
+		b.wrong(name, "1 to 64 letters, digits and . - _")
 	}
 	return text
 }

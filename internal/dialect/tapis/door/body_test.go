@@ -40,7 +40,7 @@ func TestEveryFieldThatIsNotWhatItMustBeIsNamed(t *testing.T) {
 	const (
 		missing = "it is missing"
 		text    = "want a string"
-		label   = "want 1 to 64 letters, digits, and - _ ."
+		label   = "want 1 to 64 letters, digits and . - _"
 		name    = "want 1 to 255 bytes without control characters"
 		flag    = "want true or false"
 		whole_  = "want a whole number of seconds"
