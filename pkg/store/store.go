@@ -48,6 +48,7 @@ type User struct {
 	PasswordHash string   // PHC string; empty: cannot log in with a password
 	Roles        []string // kept in the order given, sorted by who writes; none reads as nil
 	Disabled     bool
+	Number       int64 // given by the store; see numbers
 	CreatedAt    int64
 	UpdatedAt    int64
 }
@@ -100,6 +101,11 @@ type Application struct {
 	Introspect   bool     // may introspect every token of its tenant
 	SkipConsent  bool     // belongs to the house: nobody is asked to consent
 	PKCEOptional bool     // may ask for a code without a code_challenge (RFC 7636)
+	Number       int64    // given by the store; see numbers
+	Organisation int64    // to which it belongs; 0: to none
+	Owner        string   // the user who made it, where users do; empty: nobody's
+	Description  string   // what people read
+	Implicit     bool     // may ask for a token in the place of a code (RFC 6749 section 4.2), where the door has that
 	CreatedAt    int64
 	UpdatedAt    int64
 }
@@ -218,13 +224,17 @@ type (
 		// another one by now, the answer is ErrConflict.
 		Read int64
 	}
-	// DeleteUser removes a user: ErrNotFound when there is none.
+	// DeleteUser removes a user: ErrNotFound when there is none. The user's
+	// applications stay and are nobody's then, also when another user comes to have
+	// the name.
 	DeleteUser struct{ Tenant, Name string }
 	// CreateApplication adds an application: ErrExists when its ID is taken, or a
-	// user of the tenant has it for a name.
+	// user of the tenant has it for a name. ErrNotFound when its Owner is no user of
+	// the tenant.
 	CreateApplication struct{ Application Application }
 	// UpdateApplication replaces an application: ErrNotFound when there is none,
-	// ErrConflict when its UpdatedAt is not Read. CreatedAt stays as it is.
+	// ErrConflict when its UpdatedAt is not Read. CreatedAt and Owner stay as they
+	// are.
 	UpdateApplication struct {
 		Application Application
 		Read        int64
@@ -302,8 +312,9 @@ type (
 	// DeleteKey removes a key: ErrNotFound when there is none.
 	DeleteKey struct{ ID string }
 	// Purge removes what no token can ask for any more: revocations with Until,
-	// sessions with ExpiresAt or RevokedAt, tickets with KeepUntil and values with
-	// Until before Before, those that ended first first, at most Limit of each. A follower needs no word of it.
+	// sessions with ExpiresAt or RevokedAt, tickets with KeepUntil, access tokens with
+	// KeepUntil and values with Until before Before, those that ended first first, at
+	// most Limit of each. A follower needs no word of it.
 	Purge struct {
 		Before int64
 		Limit  int
@@ -413,6 +424,9 @@ type Store interface {
 	Users
 	Applications
 	ServiceAccounts
+	Organisations
+	Numbered
+	AccessTokens
 	Tickets
 	Sessions
 	Properties

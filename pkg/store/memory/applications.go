@@ -33,9 +33,13 @@ func (s *Store) ListApplications(ctx context.Context, tenant, after string, limi
 
 func (c *change) createApplication(a store.Application) error {
 	key := nameKey{a.Tenant, a.ID}
+	if _, ok := c.users[nameKey{a.Tenant, a.Owner}]; a.Owner != "" && !ok {
+		return known(ok, "user "+a.Owner)
+	}
 	if c.named(key) {
 		return fmt.Errorf("application %s: %w", a.ID, store.ErrExists)
 	}
+	a.Number = c.number(a.Tenant, "application")
 	set(c, c.applications, key, a)
 	return nil
 }
@@ -49,15 +53,32 @@ func (c *change) updateApplication(a store.Application, read int64) error {
 	if before.UpdatedAt != read {
 		return fmt.Errorf("application %s: %w", a.ID, store.ErrConflict)
 	}
-	a.CreatedAt = before.CreatedAt
+	a.CreatedAt, a.Number, a.Owner = before.CreatedAt, before.Number, before.Owner
 	set(c, c.applications, key, a)
 	return nil
 }
 
+// deleteApplication leaves the access tokens that were made without an application:
+// they are not of that without an ID.
 func (c *change) deleteApplication(key nameKey) error {
-	_, ok := c.applications[key]
+	if _, ok := c.applications[key]; !ok {
+		return known(ok, "application "+key.name)
+	}
 	drop(c, c.applications, key)
-	return known(ok, "application "+key.name)
+	c.dropAccessTokens(func(t store.AccessToken) bool {
+		return t.Tenant == key.tenant && t.Client == key.name && t.Client != ""
+	})
+	return nil
+}
+
+// disown leaves the applications of a user to nobody.
+func (c *change) disown(key nameKey) {
+	for at, a := range c.applications {
+		if a.Tenant == key.tenant && a.Owner == key.name {
+			a.Owner = ""
+			set(c, c.applications, at, a)
+		}
+	}
 }
 
 func copyApplication(a store.Application) store.Application {

@@ -117,7 +117,7 @@ func (c *change) command(command store.Command) error {
 	case store.Purge:
 		c.purge(v)
 	default:
-		return fmt.Errorf("command %T: not known", command)
+		return c.organisationCommand(command)
 	}
 	return nil
 }
@@ -127,6 +127,7 @@ func (c *change) createUser(u store.User) error {
 	if c.named(key) {
 		return fmt.Errorf("user %s: %w", u.Name, store.ErrExists)
 	}
+	u.Number = c.number(u.Tenant, "user")
 	set(c, c.users, key, u)
 	return nil
 }
@@ -147,15 +148,20 @@ func (c *change) updateUser(u store.User, read int64) error {
 	if before.UpdatedAt != read {
 		return fmt.Errorf("user %s: %w", u.Name, store.ErrConflict)
 	}
-	u.CreatedAt = before.CreatedAt
+	u.CreatedAt, u.Number = before.CreatedAt, before.Number
 	set(c, c.users, key, u)
 	return nil
 }
 
 func (c *change) deleteUser(key nameKey) error {
-	_, ok := c.users[key]
+	if _, ok := c.users[key]; !ok {
+		return known(ok, "user "+key.name)
+	}
 	drop(c, c.users, key)
-	return known(ok, "user "+key.name)
+	c.disown(key)
+	c.dropMemberships(func(m store.Membership) bool { return m.Tenant == key.tenant && m.User == key.name })
+	c.dropAccessTokens(func(t store.AccessToken) bool { return t.Tenant == key.tenant && t.Subject == key.name })
+	return nil
 }
 
 func (c *change) revoke(r store.Revocation) {

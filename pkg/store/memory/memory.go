@@ -17,22 +17,27 @@ import (
 
 // Store is a store in memory. It is safe for concurrent use.
 type Store struct {
-	mu           sync.RWMutex
-	closed       bool
-	tenants      map[string]store.Tenant
-	users        map[nameKey]store.User
-	applications map[nameKey]store.Application
-	services     map[nameKey]store.ServiceAccount
-	tickets      map[store.ID]store.Ticket
-	userCodes    map[string]store.ID // of tickets that have one
-	once         map[string]int64    // until when, by value
-	sessions     map[store.ID]store.Session
-	accessor     map[string]store.ID
-	properties   map[nameKey]store.Property
-	keys         map[string]store.Key
-	facts        map[factKey]store.Revocation
-	log          []store.Revocation // by Seq; void where facts knows a later one, or none
-	seq          int64
+	mu            sync.RWMutex
+	closed        bool
+	tenants       map[string]store.Tenant
+	users         map[nameKey]store.User
+	applications  map[nameKey]store.Application
+	services      map[nameKey]store.ServiceAccount
+	numbers       map[nameKey]int64 // the last one given, by tenant and kind
+	organisations map[numberKey]store.Organisation
+	memberships   map[store.Membership]struct{}
+	accessTokens  map[numberKey]store.AccessToken
+	families      map[numberKey]int64 // the number of the access token of each
+	tickets       map[store.ID]store.Ticket
+	userCodes     map[string]store.ID // of tickets that have one
+	once          map[string]int64    // until when, by value
+	sessions      map[store.ID]store.Session
+	accessor      map[string]store.ID
+	properties    map[nameKey]store.Property
+	keys          map[string]store.Key
+	facts         map[factKey]store.Revocation
+	log           []store.Revocation // by Seq; void where facts knows a later one, or none
+	seq           int64
 }
 
 type (
@@ -43,18 +48,23 @@ type (
 // New makes a store that is empty but for store.DefaultTenant.
 func New() *Store {
 	return &Store{
-		tenants:      map[string]store.Tenant{store.DefaultTenant: {Name: store.DefaultTenant}},
-		users:        map[nameKey]store.User{},
-		applications: map[nameKey]store.Application{},
-		services:     map[nameKey]store.ServiceAccount{},
-		tickets:      map[store.ID]store.Ticket{},
-		userCodes:    map[string]store.ID{},
-		once:         map[string]int64{},
-		sessions:     map[store.ID]store.Session{},
-		accessor:     map[string]store.ID{},
-		properties:   map[nameKey]store.Property{},
-		keys:         map[string]store.Key{},
-		facts:        map[factKey]store.Revocation{},
+		tenants:       map[string]store.Tenant{store.DefaultTenant: {Name: store.DefaultTenant}},
+		users:         map[nameKey]store.User{},
+		applications:  map[nameKey]store.Application{},
+		services:      map[nameKey]store.ServiceAccount{},
+		numbers:       map[nameKey]int64{},
+		organisations: map[numberKey]store.Organisation{},
+		memberships:   map[store.Membership]struct{}{},
+		accessTokens:  map[numberKey]store.AccessToken{},
+		families:      map[numberKey]int64{},
+		tickets:       map[store.ID]store.Ticket{},
+		userCodes:     map[string]store.ID{},
+		once:          map[string]int64{},
+		sessions:      map[store.ID]store.Session{},
+		accessor:      map[string]store.ID{},
+		properties:    map[nameKey]store.Property{},
+		keys:          map[string]store.Key{},
+		facts:         map[factKey]store.Revocation{},
 	}
 }
 

@@ -9,10 +9,8 @@ import (
 )
 
 func (c *change) purge(v store.Purge) {
-	removed := c.purgeFacts(v) + c.purgeSessions(v) + c.purgeTickets(v) + c.purgeOnce(v)
-	if v.Removed != nil {
-		*v.Removed = int64(removed)
-	}
+	removed := c.purgeFacts(v) + c.purgeSessions(v) + c.purgeTickets(v) + c.purgeOnce(v) + c.purgeAccessTokens(v)
+	tell(v.Removed, int64(removed))
 }
 
 // endedBefore finds the keys of what ended before v.Before, those that ended
@@ -61,6 +59,16 @@ func (c *change) purgeOnce(v store.Purge) int {
 	all := endedBefore(v, c.once, func(until int64) int64 { return until }, strings.Compare)
 	for _, value := range all {
 		drop(c, c.once, value)
+	}
+	return len(all)
+}
+
+func (c *change) purgeAccessTokens(v store.Purge) int {
+	all := endedBefore(v, c.accessTokens, func(t store.AccessToken) int64 { return t.KeepUntil }, func(a, b numberKey) int {
+		return cmp.Or(cmp.Compare(a.tenant, b.tenant), cmp.Compare(a.number, b.number))
+	})
+	for _, key := range all {
+		c.dropAccessToken(c.accessTokens[key])
 	}
 	return len(all)
 }

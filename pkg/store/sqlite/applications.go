@@ -9,7 +9,8 @@ import (
 )
 
 const applicationColumns = `tenant, id, name, secret_mac, auth_method, grants, redirect_uris, scopes, audiences,
-	jwks, introspect, skip_consent, pkce_optional, created_at, updated_at`
+	jwks, introspect, skip_consent, pkce_optional,
+	number, organisation, owner, description, implicit, created_at, updated_at`
 
 // Application is store.Applications.
 func (s *Store) Application(ctx context.Context, tenant, id string) (store.Application, error) {
@@ -26,7 +27,8 @@ func (s *Store) ListApplications(ctx context.Context, tenant, after string, limi
 func scanApplication(row *sql.Rows) (a store.Application, err error) {
 	var grants, uris, scopes, audiences string
 	err = row.Scan(&a.Tenant, &a.ID, &a.Name, &a.SecretMAC, &a.AuthMethod, &grants, &uris, &scopes, &audiences,
-		&a.JWKS, &a.Introspect, &a.SkipConsent, &a.PKCEOptional, &a.CreatedAt, &a.UpdatedAt)
+		&a.JWKS, &a.Introspect, &a.SkipConsent, &a.PKCEOptional,
+		&a.Number, &a.Organisation, &a.Owner, &a.Description, &a.Implicit, &a.CreatedAt, &a.UpdatedAt)
 	if err != nil {
 		return a, err
 	}
@@ -42,24 +44,63 @@ func scanApplication(row *sql.Rows) (a store.Application, err error) {
 }
 
 func (w *writer) createApplication(a store.Application) error {
+	if err := w.owns(a.Tenant, a.Owner); err != nil {
+		return err
+	}
 	const query = `INSERT INTO applications (` + applicationColumns + `)
-		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?
+		SELECT ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ` + nextNumber + `, ?, ?, ?, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM users WHERE tenant = ? AND name = ?) ON CONFLICT DO NOTHING`
-	return w.must(store.ErrExists, "application", a.ID, query,
+	err := w.must(store.ErrExists, "application", a.ID, query,
 		a.Tenant, a.ID, a.Name, blob(a.SecretMAC), a.AuthMethod,
 		encodeList(a.Grants), encodeList(a.RedirectURIs), encodeList(a.Scopes), encodeList(a.Audiences),
-		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional, a.CreatedAt, a.UpdatedAt, a.Tenant, a.ID)
+		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional, a.Tenant, applicationNumbers,
+		a.Organisation, a.Owner, a.Description, a.Implicit, a.CreatedAt, a.UpdatedAt, a.Tenant, a.ID)
+	if err == nil {
+		_, err = w.number(a.Tenant, applicationNumbers)
+	}
+	return err
+}
+
+// owns is for who an application is to be of: a user, or nobody.
+func (w *writer) owns(tenant, name string) error {
+	if name == "" {
+		return nil
+	}
+	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM users WHERE tenant = ? AND name = ?)", tenant, name)
+	if err == nil && !found {
+		err = fmt.Errorf("user %s: %w", name, store.ErrNotFound)
+	}
+	return err
+}
+
+// disown leaves the applications of a user to nobody.
+func (w *writer) disown(tenant, name string) error {
+	const query = "UPDATE applications INDEXED BY applications_of_owner SET owner = '' WHERE tenant = ? AND owner = ? AND owner <> ''"
+	_, err := w.exec(query, tenant, name)
+	return err
+}
+
+// deleteApplication leaves the access tokens that were made without an application:
+// they are not of that without an ID.
+func (w *writer) deleteApplication(c store.DeleteApplication) error {
+	err := w.must(store.ErrNotFound, "application", c.ID, "DELETE FROM applications WHERE tenant = ? AND id = ?", c.Tenant, c.ID)
+	if err == nil {
+		_, err = w.exec("DELETE FROM "+ofClient+" AND client = ?", c.Tenant, c.ID)
+	}
+	return err
 }
 
 func (w *writer) updateApplication(c store.UpdateApplication) error {
 	const query = `UPDATE applications SET name = ?, secret_mac = ?, auth_method = ?,
 		grants = ?, redirect_uris = ?, scopes = ?, audiences = ?,
-		jwks = ?, introspect = ?, skip_consent = ?, pkce_optional = ?, updated_at = ?
+		jwks = ?, introspect = ?, skip_consent = ?, pkce_optional = ?,
+		organisation = ?, description = ?, implicit = ?, updated_at = ?
 		WHERE tenant = ? AND id = ? AND updated_at = ?`
 	a := c.Application
 	rows, err := w.exec(query, a.Name, blob(a.SecretMAC), a.AuthMethod,
 		encodeList(a.Grants), encodeList(a.RedirectURIs), encodeList(a.Scopes), encodeList(a.Audiences),
-		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional, a.UpdatedAt, a.Tenant, a.ID, c.Read)
+		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional,
+		a.Organisation, a.Description, a.Implicit, a.UpdatedAt, a.Tenant, a.ID, c.Read)
 	if err != nil || rows > 0 {
 		return err
 	}

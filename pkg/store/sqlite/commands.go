@@ -19,15 +19,13 @@ func (w *writer) command(command store.Command) error {
 	case store.UpdateUser:
 		return w.updateUser(c)
 	case store.DeleteUser:
-		return w.must(store.ErrNotFound, "user", c.Name,
-			"DELETE FROM users WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
+		return w.deleteUser(c)
 	case store.CreateApplication:
 		return w.createApplication(c.Application)
 	case store.UpdateApplication:
 		return w.updateApplication(c)
 	case store.DeleteApplication:
-		return w.must(store.ErrNotFound, "application", c.ID,
-			"DELETE FROM applications WHERE tenant = ? AND id = ?", c.Tenant, c.ID)
+		return w.deleteApplication(c)
 	case store.CreateServiceAccount:
 		return w.createService(c.ServiceAccount)
 	case store.UpdateServiceAccount:
@@ -67,15 +65,34 @@ func (w *writer) command(command store.Command) error {
 	case store.Purge:
 		return w.purge(c)
 	default:
-		return fmt.Errorf("command %T: not known", command)
+		return w.organisationCommand(command)
 	}
 }
 
 func (w *writer) createUser(u store.User) error {
-	const query = `INSERT INTO users (` + userColumns + `) SELECT ?, ?, ?, ?, ?, ?, ?
+	const query = `INSERT INTO users (` + userColumns + `) SELECT ?, ?, ?, ?, ?, ` + nextNumber + `, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM applications WHERE tenant = ? AND id = ?) ON CONFLICT DO NOTHING`
-	return w.must(store.ErrExists, "user", u.Name, query,
-		u.Tenant, u.Name, u.PasswordHash, encodeList(u.Roles), u.Disabled, u.CreatedAt, u.UpdatedAt, u.Tenant, u.Name)
+	err := w.must(store.ErrExists, "user", u.Name, query,
+		u.Tenant, u.Name, u.PasswordHash, encodeList(u.Roles), u.Disabled, u.Tenant, userNumbers,
+		u.CreatedAt, u.UpdatedAt, u.Tenant, u.Name)
+	if err == nil {
+		_, err = w.number(u.Tenant, userNumbers)
+	}
+	return err
+}
+
+func (w *writer) deleteUser(c store.DeleteUser) error {
+	err := w.must(store.ErrNotFound, "user", c.Name, "DELETE FROM users WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
+	if err == nil {
+		err = w.disown(c.Tenant, c.Name)
+	}
+	if err == nil {
+		_, err = w.exec("DELETE FROM memberships WHERE tenant = ? AND user = ?", c.Tenant, c.Name)
+	}
+	if err == nil {
+		_, err = w.exec("DELETE FROM "+ofSubject+" AND subject = ?", c.Tenant, c.Name)
+	}
+	return err
 }
 
 func (w *writer) updateUser(c store.UpdateUser) error {
@@ -180,16 +197,16 @@ func (w *writer) purge(c store.Purge) error {
 		WHERE keep_until <> 0 AND keep_until < ? ORDER BY keep_until, id LIMIT ?)`
 	const once = `DELETE FROM once WHERE value IN (SELECT value FROM once
 		WHERE until <> 0 AND until < ? ORDER BY until, value LIMIT ?)`
+	const accessTokens = `DELETE FROM access_tokens WHERE (tenant, number) IN (SELECT tenant, number FROM access_tokens
+		WHERE keep_until <> 0 AND keep_until < ? ORDER BY keep_until, tenant, number LIMIT ?)`
 	removed := int64(0)
-	for _, query := range []string{facts, sessions, tickets, once} {
+	for _, query := range []string{facts, sessions, tickets, once, accessTokens} {
 		rows, err := w.exec(query, c.Before, max(c.Limit, 0))
 		if err != nil {
 			return err
 		}
 		removed += rows
 	}
-	if c.Removed != nil {
-		*c.Removed = removed
-	}
+	tell(c.Removed, removed)
 	return nil
 }

@@ -80,8 +80,14 @@ const thirdRecords = `
 	INSERT INTO keys (id, tenant, door, algorithm, state, created_at, not_before, not_after, sealed)
 		VALUES ('retiring', 't', 'oauth2', 'RS256', 'retiring', 5, 6, 7, x'01');`
 
+// What the fourth version added to it.
+const fourthRecords = `
+	INSERT INTO tenants VALUES ('older', 'RS256', '', '', '', 0, '', 0, 0, 0, 0, 0, 1, 1);
+	INSERT INTO service_accounts VALUES ('t', 'older', 'hash', '["t"]', 0, 1, 2);
+	UPDATE keys SET longest_ttl = 9 WHERE id = 'retiring';`
+
 func TestADatabaseOfAnOlderSchemaOpensWithItsRecords(t *testing.T) {
-	for _, version := range []int64{1, 2, 3} {
+	for _, version := range []int64{1, 2, 3, 4} {
 		t.Run(fmt.Sprint("schema ", version), func(t *testing.T) {
 			s := openStore(t, olderDatabase(t, version))
 			hasFirstRecords(t, s)
@@ -89,7 +95,10 @@ func TestADatabaseOfAnOlderSchemaOpensWithItsRecords(t *testing.T) {
 				hasSecondRecords(t, s)
 			}
 			if version > 2 {
-				hasThirdRecords(t, s)
+				hasThirdRecords(t, s, version)
+			}
+			if version > 3 {
+				hasFourthRecords(t, s)
 			}
 			hasNewRecords(t, s)
 		})
@@ -110,7 +119,7 @@ func hasFirstRecords(t *testing.T, s *Store) {
 		CreatedAt: 11, NotBefore: 11, NotAfter: 12, Sealed: []byte{0, 0xff},
 	})(keys[0], err)
 	equal(t, store.User{
-		Tenant: "t", Name: "alice", PasswordHash: "hash", Roles: []string{store.RoleAdmin}, CreatedAt: 1, UpdatedAt: 2,
+		Tenant: "t", Name: "alice", PasswordHash: "hash", Roles: []string{store.RoleAdmin}, Number: 1, CreatedAt: 1, UpdatedAt: 2,
 	})(s.User(t.Context(), "t", "alice"))
 	equal(t, []store.Revocation{{Seq: 1, Kind: store.RevokeToken, Key: "k", At: 1, Until: 2}})(s.Revocations(t.Context(), 0, 9))
 	if err := s.Apply(t.Context(), store.CreateApplication{Application: store.Application{Tenant: "t", ID: "alice"}}); !errors.Is(err, store.ErrExists) {
@@ -133,7 +142,7 @@ func hasSecondRecords(t *testing.T, s *Store) {
 	equal(t, []store.Session{session})(s.ListSessions(t.Context(), "t", "bob", "", 9))
 	equal(t, store.Application{
 		Tenant: "t", ID: "app", Name: "App", SecretMAC: []byte{1}, AuthMethod: "none", Grants: []string{"password"}, Scopes: []string{"a", "b"},
-		Introspect: true, PKCEOptional: true, CreatedAt: 2, UpdatedAt: 3,
+		Introspect: true, PKCEOptional: true, Number: 1, CreatedAt: 2, UpdatedAt: 3,
 	})(s.Application(t.Context(), "t", "app"))
 	equal(t, store.Ticket{
 		ID: store.ID{3, 15: 3}, Kind: store.TicketDevice, Tenant: "t", Client: "app", UserCode: "CODE", Scope: "a", Audience: "x",
@@ -144,7 +153,7 @@ func hasSecondRecords(t *testing.T, s *Store) {
 	}
 }
 
-func hasThirdRecords(t *testing.T, s *Store) {
+func hasThirdRecords(t *testing.T, s *Store, version int64) {
 	t.Helper()
 	equal(t, []store.Session{{
 		ID: store.ID{5, 15: 5}, Accessor: "third", Tenant: "t", Subject: "dave", Door: "ats", Labels: []string{"x"},
@@ -152,10 +161,23 @@ func hasThirdRecords(t *testing.T, s *Store) {
 	}})(s.ListSessions(t.Context(), "t", "dave", "", 9))
 	equal(t, []store.Property{{Tenant: "t", Name: "kept", Value: "value", UpdatedAt: 6}})(s.Properties(t.Context(), "t"))
 	keys, err := s.Keys(t.Context())
-	equal(t, store.Key{
+	key := store.Key{
 		ID: "retiring", Tenant: "t", Door: "oauth2", Algorithm: "RS256", State: store.KeyRetiring,
 		CreatedAt: 5, NotBefore: 6, NotAfter: 7, Sealed: []byte{1},
-	})(keys[len(keys)-1], err)
+	}
+	if version > 3 {
+		key.LongestTTL = 9
+	}
+	equal(t, key)(keys[len(keys)-1], err)
+}
+
+func hasFourthRecords(t *testing.T, s *Store) {
+	t.Helper()
+	tenants, err := s.Tenants(t.Context())
+	equal(t, store.Tenant{Name: "older", Algorithm: "RS256", CreatedAt: 1, UpdatedAt: 1})(tenants[len(tenants)-1], err)
+	equal(t, store.ServiceAccount{
+		Tenant: "t", Name: "older", PasswordHash: "hash", MayMint: []string{"t"}, CreatedAt: 1, UpdatedAt: 2,
+	})(s.ServiceAccount(t.Context(), "t", "older"))
 }
 
 // hasNewRecords tells that what no older schema knew can be kept.
@@ -165,14 +187,15 @@ func hasNewRecords(t *testing.T, s *Store) {
 	property := store.Property{Tenant: "t", Name: "setting", Value: "on", UpdatedAt: 5}
 	tenant := store.Tenant{Name: "t", Algorithm: "RS256", AccessTTL: 300, CreatedAt: 3}
 	account := store.ServiceAccount{Tenant: "t", Name: "files", PasswordHash: "hash", MayMint: []string{"t"}}
-	equal(t, []store.Tenant{{Name: store.DefaultTenant}})(s.Tenants(t.Context()))
-	err := s.Apply(t.Context(), store.CreateSession{Session: session}, store.UseSession{ID: session.ID, At: 7}, store.PutProperty{Property: property},
+	tenants, err := s.Tenants(t.Context())
+	equal(t, store.Tenant{Name: store.DefaultTenant})(tenants[0], err)
+	err = s.Apply(t.Context(), store.CreateSession{Session: session}, store.UseSession{ID: session.ID, At: 7}, store.PutProperty{Property: property},
 		store.CreateTenant{Tenant: tenant}, store.CreateServiceAccount{ServiceAccount: account},
 		store.StretchKey{ID: "kid", TTL: 300, At: 20})
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, []store.Tenant{{Name: store.DefaultTenant}, tenant})(s.Tenants(t.Context()))
+	equal(t, append(tenants, tenant))(s.Tenants(t.Context()))
 	equal(t, account)(s.ServiceAccount(t.Context(), "t", "files"))
 	keys, err := s.Keys(t.Context())
 	equal(t, [2]int64{300, 300_000_020})([2]int64{keys[0].LongestTTL, keys[0].NotAfter}, err)
@@ -185,7 +208,7 @@ func TestADatabaseOfAnOlderSchemaIsMigratedWholeOrNotAtAll(t *testing.T) {
 	for _, older := range []struct {
 		version int64
 		table   string // that the migration cannot make
-	}{{1, "once"}, {1, "properties"}, {2, "properties"}, {3, "tenants"}, {3, "service_accounts"}} {
+	}{{1, "once"}, {1, "properties"}, {2, "properties"}, {3, "tenants"}, {3, "service_accounts"}, {4, "numbers"}, {4, "access_token_counts"}} {
 		t.Run(fmt.Sprintf("schema %d, %s in the way", older.version, older.table), func(t *testing.T) {
 			dir := olderDatabase(t, older.version)
 			path := filepath.Join(dir, "store.db")
@@ -213,7 +236,7 @@ func olderDatabase(t *testing.T, version int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, records := range []string{firstRecords, secondRecords, thirdRecords}[:version] {
+	for i, records := range []string{firstRecords, secondRecords, thirdRecords, fourthRecords}[:version] {
 		if _, err := provider.UpTo(t.Context(), int64(i+1)); err != nil {
 			t.Fatal(err)
 		}

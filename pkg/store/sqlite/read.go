@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	userColumns    = "tenant, name, password_hash, roles, disabled, created_at, updated_at"
+	userColumns    = "tenant, name, password_hash, roles, disabled, number, created_at, updated_at"
 	sessionColumns = `id, accessor, tenant, subject, client, door, scope, device, labels, counter,
 		grant_type, audience, bound, auth_at,
 		created_at, rotated_at, last_used_at, idle_ttl, access_ttl, expires_at, revoked_at`
@@ -100,7 +100,7 @@ func collect[T any](ctx context.Context, queries *statements, scan func(*sql.Row
 
 func scanUser(row *sql.Rows) (u store.User, err error) {
 	var roles string
-	err = row.Scan(&u.Tenant, &u.Name, &u.PasswordHash, &roles, &u.Disabled, &u.CreatedAt, &u.UpdatedAt)
+	err = row.Scan(&u.Tenant, &u.Name, &u.PasswordHash, &roles, &u.Disabled, &u.Number, &u.CreatedAt, &u.UpdatedAt)
 	if err != nil {
 		return u, err
 	}

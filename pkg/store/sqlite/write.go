@@ -149,15 +149,25 @@ func (w *writer) must(refusal error, what, name, query string, args ...any) erro
 }
 
 // exists runs a query that answers true or false.
-func (w *writer) exists(query string, args ...any) (bool, error) {
+func (w *writer) exists(query string, args ...any) (found bool, err error) {
+	_, err = w.row(query, args, &found)
+	return found, err
+}
+
+// row runs a query that answers one row or none. Its errors are
+// store.ErrUnavailable.
+func (w *writer) row(query string, args []any, into ...any) (found bool, err error) {
 	ctx := context.Background()
 	statement, err := w.kept.get(ctx, query)
 	if err != nil {
 		return false, w.store.unavailable(err)
 	}
-	var found bool
-	if err := statement.QueryRowContext(ctx, args...).Scan(&found); err != nil {
+	err = statement.QueryRowContext(ctx, args...).Scan(into...)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
 		return false, w.store.unavailable(err)
 	}
-	return found, nil
+	return true, nil
 }

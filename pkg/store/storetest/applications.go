@@ -18,10 +18,12 @@ func applicationChecks() []check {
 			other := anApplication("app")
 			other.Name = "Other"
 			refused(t, s, store.ErrExists, store.CreateApplication{Application: other})
-			same(t, anApplication("app"), must(s.Application(t.Context(), "t", "app"))(t))
+			same(t, applicationNumber(1, "app"), must(s.Application(t.Context(), "t", "app"))(t))
 		}},
 		{"a user and an application of a tenant never share a name", sharedNames},
 		{"an update replaces all but the creation", updatedApplication},
+		{"an application keeps its owner, who is a user, until that is deleted", ownerOfApplication},
+		{"of a user who is deleted nothing comes to a user of the same name", disownedApplications},
 		{"a deleted application is gone and can come back", deletedApplication},
 		{"IDs are compared byte for byte, and in their tenant alone", exactIDs},
 		{"pages of applications miss none and double none", applicationPages},
@@ -31,9 +33,10 @@ func applicationChecks() []check {
 
 func createdApplication(t *testing.T, s store.Store) {
 	bare := store.Application{Tenant: "t", ID: "bare"}
-	extreme := store.Application{Tenant: "t", ID: "extreme", SkipConsent: true, PKCEOptional: true, CreatedAt: math.MaxInt64, UpdatedAt: math.MinInt64}
-	for _, want := range []store.Application{anApplication("app"), bare, extreme} {
+	extreme := store.Application{Tenant: "t", ID: "extreme", Organisation: math.MaxInt64, Implicit: true, SkipConsent: true, PKCEOptional: true, CreatedAt: math.MaxInt64, UpdatedAt: math.MinInt64}
+	for i, want := range []store.Application{anApplication("app"), bare, extreme} {
 		apply(t, s, store.CreateApplication{Application: want})
+		want.Number = int64(i + 1)
 		same(t, want, must(s.Application(t.Context(), want.Tenant, want.ID))(t))
 	}
 	empty := store.Application{
@@ -41,7 +44,7 @@ func createdApplication(t *testing.T, s store.Store) {
 		Grants: []string{}, RedirectURIs: []string{}, Scopes: []string{}, Audiences: []string{},
 	}
 	apply(t, s, store.CreateApplication{Application: empty})
-	same(t, store.Application{Tenant: "t", ID: "empty"}, must(s.Application(t.Context(), "t", "empty"))(t))
+	same(t, store.Application{Tenant: "t", ID: "empty", Number: 4}, must(s.Application(t.Context(), "t", "empty"))(t))
 	if _, err := s.Application(t.Context(), "t", "none"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("an application that is not there: %v", err)
 	}
@@ -62,8 +65,8 @@ func sharedNames(t *testing.T, s store.Store) {
 	// A name that is free again is free for both.
 	apply(t, s, store.DeleteUser{Tenant: "t", Name: "user"}, store.CreateApplication{Application: anApplication("user")},
 		store.DeleteApplication{Tenant: "t", ID: "app"}, store.CreateUser{User: aUser("app")})
-	same(t, aUser("app"), must(s.User(t.Context(), "t", "app"))(t))
-	same(t, anApplication("user"), must(s.Application(t.Context(), "t", "user"))(t))
+	same(t, userNumber(3, "app"), must(s.User(t.Context(), "t", "app"))(t))
+	same(t, applicationNumber(3, "user"), must(s.Application(t.Context(), "t", "user"))(t))
 }
 
 func updatedApplication(t *testing.T, s store.Store) {
@@ -71,20 +74,94 @@ func updatedApplication(t *testing.T, s store.Store) {
 	apply(t, s, store.CreateApplication{Application: anApplication("app")}, store.CreateApplication{Application: anApplication("other")})
 	update := store.Application{
 		Tenant: "t", ID: "app", Name: "new", SecretMAC: []byte("new"), AuthMethod: "private_key_jwt", Grants: []string{"z", "a"},
-		RedirectURIs: []string{"u"}, Scopes: []string{"s"}, Audiences: []string{"v"}, JWKS: "{}", PKCEOptional: true, CreatedAt: 99, UpdatedAt: 100,
+		RedirectURIs: []string{"u"}, Scopes: []string{"s"}, Audiences: []string{"v"}, JWKS: "{}", PKCEOptional: true,
+		Organisation: 8, Description: "new", Implicit: true, CreatedAt: 99, UpdatedAt: 100,
 	}
 	read := anApplication("app").UpdatedAt
 	refused(t, s, store.ErrConflict, store.UpdateApplication{Application: update, Read: read + 1})
-	same(t, anApplication("app"), must(s.Application(t.Context(), "t", "app"))(t))
+	same(t, applicationNumber(1, "app"), must(s.Application(t.Context(), "t", "app"))(t))
 	apply(t, s, store.UpdateApplication{Application: update, Read: read})
-	update.CreatedAt = anApplication("app").CreatedAt
+	update.CreatedAt, update.Number = anApplication("app").CreatedAt, 1
 	same(t, update, must(s.Application(t.Context(), "t", "app"))(t))
 	refused(t, s, store.ErrConflict, store.UpdateApplication{Application: update, Read: read})
-	same(t, anApplication("other"), must(s.Application(t.Context(), "t", "other"))(t))
+	same(t, applicationNumber(2, "other"), must(s.Application(t.Context(), "t", "other"))(t))
 	bare := store.Application{Tenant: "t", ID: "app"}
 	apply(t, s, store.UpdateApplication{Application: bare, Read: 100})
-	bare.CreatedAt = update.CreatedAt
+	bare.CreatedAt, bare.Number = update.CreatedAt, 1
 	same(t, bare, must(s.Application(t.Context(), "t", "app"))(t))
+}
+
+func ownerOfApplication(t *testing.T, s store.Store) {
+	apply(t, s, store.CreateUser{User: aUser("alice")}, store.CreateUser{User: aUser("bob")},
+		store.CreateApplication{Application: anApplication("other")})
+	app := anApplication("app")
+	for _, nobody := range []string{"carol", "Alice", "alice ", "other", "app"} {
+		app.Owner = nobody
+		refused(t, s, store.ErrNotFound, store.CreateApplication{Application: app})
+		refused(t, s, store.ErrNotFound, store.CreateApplication{Application: app}, store.CreateUser{User: aUser(nobody)})
+	}
+	app.Owner, app.Tenant = "alice", "T"
+	refused(t, s, store.ErrNotFound, store.CreateApplication{Application: app})
+	app.Tenant = "t"
+	apply(t, s, store.CreateApplication{Application: app})
+	app.Number = 2
+	same(t, app, must(s.Application(t.Context(), "t", "app"))(t))
+	same(t, app, must(s.ApplicationByNumber(t.Context(), "t", 2))(t))
+	for _, owner := range []string{"bob", "", "carol"} {
+		update := app
+		update.Name, update.Owner = "by "+owner, owner
+		apply(t, s, store.UpdateApplication{Application: update, Read: 2})
+		update.Owner = "alice"
+		same(t, update, must(s.Application(t.Context(), "t", "app"))(t))
+		same(t, []store.Application{applicationNumber(1, "other"), update}, must(s.ListApplicationsByNumber(t.Context(), "t", 0, 9))(t))
+	}
+	// Within one operation too.
+	second := anApplication("second")
+	second.Owner = "new"
+	apply(t, s, store.CreateUser{User: aUser("new")}, store.CreateApplication{Application: second})
+	same(t, "new", must(s.Application(t.Context(), "t", "second"))(t).Owner)
+}
+
+func disownedApplications(t *testing.T, s store.Store) {
+	elsewhere := aUser("alice")
+	elsewhere.Tenant = "T"
+	apply(t, s, store.CreateUser{User: aUser("alice")}, store.CreateUser{User: aUser("Alice")}, store.CreateUser{User: elsewhere})
+	owners := map[string]string{}
+	create := func(tenant, id, owner string) {
+		app := anApplication(id)
+		app.Tenant, app.Owner = tenant, owner
+		apply(t, s, store.CreateApplication{Application: app})
+		owners[tenant+id] = owner
+	}
+	create("t", "one", "alice")
+	create("t", "two", "alice")
+	create("t", "three", "Alice")
+	create("t", "four", "")
+	create("T", "one", "alice")
+	holds := func() {
+		t.Helper()
+		for _, tenant := range []string{"t", "T"} {
+			for _, app := range must(s.ListApplications(t.Context(), tenant, "", 9))(t) {
+				want := anApplication(app.ID)
+				want.Tenant, want.Number, want.Owner = tenant, app.Number, owners[tenant+app.ID]
+				same(t, want, app)
+			}
+		}
+	}
+	gone := store.DeleteUser{Tenant: "t", Name: "alice"}
+	refused(t, s, store.ErrNotFound, gone, store.DeleteKey{ID: "none"})
+	refused(t, s, store.ErrNotFound, gone, gone)
+	holds()
+	read := must(s.Application(t.Context(), "t", "one"))(t)
+	apply(t, s, gone)
+	owners["tone"], owners["ttwo"] = "", ""
+	holds()
+	apply(t, s, store.CreateUser{User: aUser("alice")})
+	// Who read it while it was alice's does not give it back.
+	apply(t, s, store.UpdateApplication{Application: read, Read: read.UpdatedAt})
+	holds()
+	apply(t, s, store.DeleteUser{Tenant: "t", Name: "alice"}, store.CreateUser{User: aUser("alice")})
+	holds()
 }
 
 func deletedApplication(t *testing.T, s store.Store) {
@@ -96,7 +173,7 @@ func deletedApplication(t *testing.T, s store.Store) {
 		t.Errorf("a deleted application: %v", err)
 	}
 	refused(t, s, store.ErrNotFound, gone)
-	same(t, anApplication("App"), must(s.Application(t.Context(), "t", "App"))(t))
+	same(t, applicationNumber(2, "App"), must(s.Application(t.Context(), "t", "App"))(t))
 	apply(t, s, store.CreateApplication{Application: anApplication("app")})
 }
 
@@ -126,6 +203,7 @@ func applicationPages(t *testing.T, s store.Store) {
 	for i := range 9 {
 		want = append(want, anApplication(fmt.Sprint("app", i)))
 		apply(t, s, store.CreateApplication{Application: want[i]})
+		want[i].Number = int64(i + 1)
 	}
 	elsewhere := anApplication("app5a")
 	elsewhere.Tenant = "T"
@@ -155,16 +233,16 @@ func applicationSlices(t *testing.T, s store.Store) {
 	scribble(given)
 	for range 2 {
 		got := must(s.Application(t.Context(), "t", "app"))(t)
-		same(t, anApplication("app"), got)
+		same(t, applicationNumber(1, "app"), got)
 		scribble(got)
 		listed := must(s.ListApplications(t.Context(), "t", "", 1))(t)
-		same(t, []store.Application{anApplication("app")}, listed)
+		same(t, []store.Application{applicationNumber(1, "app")}, listed)
 		scribble(listed[0])
 	}
 	update := anApplication("app")
 	apply(t, s, store.UpdateApplication{Application: update, Read: update.UpdatedAt})
 	scribble(update)
-	same(t, anApplication("app"), must(s.Application(t.Context(), "t", "app"))(t))
+	same(t, applicationNumber(1, "app"), must(s.Application(t.Context(), "t", "app"))(t))
 }
 
 func scribble(a store.Application) {

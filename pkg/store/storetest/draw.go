@@ -29,6 +29,7 @@ func command() *rapid.Generator[store.Command] {
 			return store.DeleteApplication{Tenant: tenant().Draw(r, "tenant"), ID: name().Draw(r, "id")}
 		}),
 		some(drawCreateService), some(drawUpdateService),
+		numberedCommand(), numberedCommand(), numberedCommand(), numberedCommand(),
 		some(func(r *rapid.T) store.DeleteServiceAccount {
 			return store.DeleteServiceAccount{Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name")}
 		}),
@@ -107,6 +108,9 @@ func application() *rapid.Generator[store.Application] {
 		a := store.Application{
 			Tenant: tenant().Draw(r, "tenant"), ID: name().Draw(r, "id"), Name: rapid.StringN(0, 3, 9).Draw(r, "name"),
 			Introspect: rapid.Bool().Draw(r, "introspect"), SkipConsent: rapid.Bool().Draw(r, "skip"), PKCEOptional: rapid.Bool().Draw(r, "pkce"),
+			Organisation: number().Draw(r, "organisation"), Description: rapid.StringN(0, 3, 9).Draw(r, "description"),
+			Owner:  orNone(name()).Draw(r, "owner"),
+			Number: number().Draw(r, "number"), Implicit: rapid.Bool().Draw(r, "implicit"),
 			CreatedAt: instant().Draw(r, "created"), UpdatedAt: rapid.Int64Range(0, 2).Draw(r, "updated"),
 		}
 		a.SecretMAC = append(a.SecretMAC, rapid.SliceOfN(rapid.Byte(), 0, 2).Draw(r, "mac")...)

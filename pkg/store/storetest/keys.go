@@ -43,19 +43,24 @@ func purgeChecks() []check {
 		{"a purge removes facts that are over, and no other", purgedFacts},
 		{"a purge removes sessions that ended, and no other", purgedSessions},
 		{"a purge removes tickets that need not be kept, and no other", purgedTickets},
-		{"a purge leaves tenants, users, applications, service accounts, properties and keys alone", func(t *testing.T, s store.Store) {
+		{"a purge leaves tenants, users, applications, organisations, service accounts, properties and keys alone", func(t *testing.T, s store.Store) {
+			token := anAccessToken("alice", "")
+			token.ExpiresAt = 1
 			apply(t, s, store.CreateTenant{Tenant: aTenant("t")}, store.CreateServiceAccount{ServiceAccount: aService("files")},
-				store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")}, put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)})
+				store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")},
+				store.CreateOrganisation{Organisation: anOrganisation("o")}, store.PutMembership{Membership: aMembership()},
+				store.CreateAccessToken{AccessToken: token}, put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)})
 			before := dump(t, s)
 			apply(t, s, store.Purge{Before: math.MaxInt64, Limit: 100})
 			same(t, before, dump(t, s))
 		}},
 		{"a purge removes at most its limit of each, the first ended first", purgedLimit},
 		{"what was purged can come again", func(t *testing.T, s store.Store) {
-			session, ticket, empty := aSession(1), aTicket(1), dump(t, s)
-			session.ExpiresAt, ticket.KeepUntil = 5, 5
+			session, ticket, token, empty := aSession(1), aTicket(1), anAccessToken("alice", ""), dump(t, s)
+			session.ExpiresAt, ticket.KeepUntil, token.KeepUntil = 5, 5, 5
 			for range 2 {
-				apply(t, s, store.CreateSession{Session: session}, store.CreateTicket{Ticket: ticket}, once("value", 5), revoke("k", 1, 5))
+				apply(t, s, store.CreateSession{Session: session}, store.CreateTicket{Ticket: ticket}, once("value", 5), revoke("k", 1, 5),
+					store.CreateAccessToken{AccessToken: token})
 				apply(t, s, store.Purge{Before: 6, Limit: 10})
 				same(t, empty, dump(t, s))
 			}

@@ -10,18 +10,26 @@ import (
 
 // content is all that a store of these tests holds.
 type content struct {
-	Tenants      []store.Tenant
-	Users        []store.User
-	Applications []store.Application
-	Services     []store.ServiceAccount
-	Tickets      []store.Ticket
-	UserCodes    []store.Ticket // the tickets, by what a person typed
-	Once         []string
-	Sessions     []store.Session
-	Properties   []store.Property
-	ByName       []store.Property // the properties, one by one
-	Facts        []store.Revocation
-	Keys         []store.Key
+	Tenants              []store.Tenant
+	Users                []store.User
+	Applications         []store.Application
+	Services             []store.ServiceAccount
+	Tickets              []store.Ticket
+	UserCodes            []store.Ticket // the tickets, by what a person typed
+	Once                 []string
+	Sessions             []store.Session
+	Properties           []store.Property
+	ByName               []store.Property // the properties, one by one
+	Organisations        []store.Organisation
+	Memberships          []store.Membership  // by user, of some
+	Members              []store.Membership  // by organisation
+	UsersByNumber        []store.User        // the second and the third
+	ApplicationsByNumber []store.Application // the same
+	AccessTokens         []store.AccessToken
+	Union                []store.AccessToken // a page of some of them
+	Counts               []int64             // of access tokens, by some filters
+	Facts                []store.Revocation
+	Keys                 []store.Key
 }
 
 func dump(t testing.TB, s store.Store) (c content) {
@@ -38,6 +46,11 @@ func dump(t testing.TB, s store.Store) (c content) {
 		for _, subject := range names() {
 			c.Sessions = append(c.Sessions, must(s.ListSessions(t.Context(), tenant, subject, "", 1000))(t)...)
 		}
+		for _, user := range names()[:2] {
+			c.Memberships = append(c.Memberships, must(s.Memberships(t.Context(), tenant, user))(t)...)
+		}
+		c.numbered(t, s, tenant)
+		c.accessTokens(t, s, tenant)
 	}
 	for _, id := range ticketIDs() {
 		c.Tickets = append(c.Tickets, found(s.Ticket(t.Context(), id))(t)...)
@@ -53,6 +66,28 @@ func dump(t testing.TB, s store.Store) (c content) {
 	c.Facts = facts(t, s, 0)
 	c.Keys = must(s.Keys(t.Context()))(t)
 	return c
+}
+
+// numbered and accessTokens leave the reads of one record to tests of their own: the
+// model runs these often.
+func (c *content) numbered(t testing.TB, s store.Store, tenant string) {
+	t.Helper()
+	c.UsersByNumber = append(c.UsersByNumber, must(s.ListUsersByNumber(t.Context(), tenant, 1, 2))(t)...)
+	c.ApplicationsByNumber = append(c.ApplicationsByNumber, must(s.ListApplicationsByNumber(t.Context(), tenant, 1, 2))(t)...)
+	for _, o := range must(s.ListOrganisations(t.Context(), tenant, 0, 1000))(t) {
+		c.Organisations = append(c.Organisations, o)
+		c.Members = append(c.Members, must(s.Members(t.Context(), tenant, o.Number))(t)...)
+	}
+}
+
+func (c *content) accessTokens(t testing.TB, s store.Store, tenant string) {
+	t.Helper()
+	c.AccessTokens = append(c.AccessTokens, must(s.ListAccessTokens(t.Context(), tenant, store.AccessTokenFilter{}, 0, 1000))(t)...)
+	union := store.AccessTokenFilter{Subjects: names()[:2], Clients: names()[1:]}
+	c.Union = append(c.Union, must(s.ListAccessTokens(t.Context(), tenant, union, 1, 3))(t)...)
+	for _, f := range []store.AccessTokenFilter{union, {}, {Subjects: names()[:1], Personal: true}, {Clients: names()[:1]}} {
+		c.Counts = append(c.Counts, must(s.CountAccessTokens(t.Context(), tenant, f))(t))
+	}
 }
 
 // found is for reads of what need not be there.
@@ -86,12 +121,19 @@ func facts(t testing.TB, s store.Store, after int64) []store.Revocation {
 func everything() []store.Command {
 	session, first, code := aSession(1), aTicket(1), aTicket(3)
 	session.ExpiresAt, first.KeepUntil = 9, 8
+	ending := anAccessToken("alice", "")
+	ending.ExpiresAt, ending.KeepUntil = 7, 8
 	code.Kind, code.UserCode = store.TicketCode, ""
 	return []store.Command{
 		store.CreateTenant{Tenant: aTenant("t")},
 		store.CreateUser{User: aUser("alice")},
 		store.CreateApplication{Application: anApplication("app")},
 		store.CreateServiceAccount{ServiceAccount: aService("files")},
+		store.CreateOrganisation{Organisation: anOrganisation("o")},
+		store.PutMembership{Membership: aMembership()},
+		store.CreateAccessToken{AccessToken: anAccessToken("alice", "app")},
+		store.CreateAccessToken{AccessToken: ending},
+		store.ReplaceAccessToken{Number: 1, Read: 2, AccessToken: anAccessToken("alice", "app")},
 		store.CreateTicket{Ticket: first},
 		store.CreateTicket{Ticket: code},
 		approve(code.ID, 5),
@@ -131,13 +173,31 @@ func aUser(name string) store.User {
 	}
 }
 
+func aMembership() store.Membership {
+	return store.Membership{Tenant: "t", Organisation: 1, User: "alice", Role: store.OrganisationAdmin}
+}
+
+// userNumber is aUser as it is kept.
+func userNumber(number int64, name string) store.User {
+	u := aUser(name)
+	u.Number = number
+	return u
+}
+
 func anApplication(id string) store.Application {
 	return store.Application{
 		Tenant: "t", ID: id, Name: "An \"application\"", SecretMAC: []byte{0, 1, 0xff, 0}, AuthMethod: "client_secret_basic",
 		Grants: []string{"refresh_token", "authorization_code"}, RedirectURIs: []string{"https://a.example/cb?x=<1>&y"},
 		Scopes: []string{"b", "a"}, Audiences: []string{"https://api.example/", "x"}, JWKS: `{"keys":[]}`,
-		Introspect: true, CreatedAt: 1, UpdatedAt: 2,
+		Introspect: true, Organisation: 7, Description: "it's \"mine\"", Implicit: true, CreatedAt: 1, UpdatedAt: 2,
 	}
+}
+
+// applicationNumber is anApplication as it is kept.
+func applicationNumber(number int64, id string) store.Application {
+	a := anApplication(id)
+	a.Number = number
+	return a
 }
 
 // aTicket is pending, until the instant 1000.

@@ -103,7 +103,7 @@ func deletedService(t *testing.T, s store.Store) {
 	refused(t, s, store.ErrNotFound, gone)
 	same(t, []store.ServiceAccount{aService("Files")}, must(s.ListServiceAccounts(t.Context(), "t", "", 9))(t))
 	same(t, elsewhere, must(s.ServiceAccount(t.Context(), "T", "files"))(t))
-	same(t, aUser("files"), must(s.User(t.Context(), "t", "files"))(t))
+	same(t, userNumber(1, "files"), must(s.User(t.Context(), "t", "files"))(t))
 	apply(t, s, store.CreateServiceAccount{ServiceAccount: aService("files")})
 	same(t, aService("files"), must(s.ServiceAccount(t.Context(), "t", "files"))(t))
 }

@@ -29,8 +29,9 @@ type check struct {
 func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	groups := map[string][]check{
 		"apply": applyChecks(), "tenants": tenantChecks(), "users": userChecks(), "applications": applicationChecks(),
-		"service accounts": serviceChecks(),
-		"tickets":          ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
+		"service accounts": serviceChecks(), "numbers": numberChecks(), "organisations": organisationChecks(),
+		"access tokens": accessTokenChecks(), "pages of access tokens": accessTokenPageChecks(),
+		"tickets": ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
 		"uses of sessions": useChecks(), "properties": propertyChecks(),
 		"revocations": revocationChecks(), "keys": keyChecks(),
 		"retirement of keys": retireChecks(), "purge": purgeChecks(),
@@ -71,6 +72,15 @@ func RunReopen(t *testing.T, open func(t *testing.T, dir string) store.Store) {
 		if got := facts(t, s, last); len(got) != 1 || got[0].Key != "after" {
 			t.Errorf("facts after %d: %v", last, got)
 		}
+	})
+	t.Run("a number is never given again, not even when all records are gone", func(t *testing.T) {
+		s := open(t, dir)
+		apply(t, s, store.DeleteUser{Tenant: "t", Name: "alice"}, store.DeleteApplication{Tenant: "t", ID: "app"},
+			store.DeleteOrganisation{Tenant: "t", Number: 1}, store.DeleteAccessTokens{Tenant: "t", At: math.MaxInt64})
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		same(t, [4]int64{2, 2, 2, 4}, nextNumbers(t, open(t, dir)))
 	})
 	if err := s.Close(); err != nil {
 		t.Error(err)
@@ -121,6 +131,14 @@ func allOrNothing(t *testing.T, s store.Store) {
 		{store.UpdateApplication{Application: anApplication("none")}, store.ErrNotFound},
 		{store.UpdateApplication{Application: anApplication("app"), Read: 77}, store.ErrConflict},
 		{store.DeleteApplication{Tenant: "t", ID: "none"}, store.ErrNotFound},
+		{store.CreateOrganisation{Organisation: anOrganisation("new")}, store.ErrExists},
+		{store.UpdateOrganisation{Organisation: store.Organisation{Tenant: "t", Number: 9}}, store.ErrNotFound},
+		{store.DeleteOrganisation{Tenant: "t", Number: 9}, store.ErrNotFound},
+		{store.PutMembership{Membership: store.Membership{Tenant: "t", User: "alice", Organisation: 9}}, store.ErrNotFound},
+		{store.DeleteMembership{Membership: store.Membership{Tenant: "t", User: "alice", Organisation: 9}}, store.ErrNotFound},
+		{store.ReplaceAccessToken{Number: 1, AccessToken: anAccessToken("alice", "app")}, store.ErrNotFound},
+		{store.UpdateAccessToken{Tenant: "t", Number: 1}, store.ErrNotFound},
+		{store.CreateApplication{Application: store.Application{Tenant: "t", ID: "new", Owner: "nobody"}}, store.ErrNotFound},
 		{store.CreateServiceAccount{ServiceAccount: aService("files")}, store.ErrExists},
 		{store.UpdateServiceAccount{ServiceAccount: aService("none")}, store.ErrNotFound},
 		{store.UpdateServiceAccount{ServiceAccount: aService("files"), Read: 77}, store.ErrConflict},
@@ -140,7 +158,7 @@ func allOrNothing(t *testing.T, s store.Store) {
 	} {
 		changed, other, tenant, service := aUser("alice"), anApplication("app"), aTenant("t"), aService("files")
 		changed.Disabled, other.Name, tenant.Issuer, service.MayMint[0] = true, "Other", "other", "other"
-		refused(t, s, last.want,
+		refused(t, s, last.want, append(numberedChanges(),
 			store.CreateTenant{Tenant: aTenant("new")}, store.UpdateTenant{Tenant: tenant, Read: tenant.UpdatedAt},
 			store.UpdateTenant{Tenant: store.Tenant{Name: store.DefaultTenant, UpdatedAt: 5}},
 			store.CreateServiceAccount{ServiceAccount: aService("new")},
@@ -165,8 +183,25 @@ func allOrNothing(t *testing.T, s store.Store) {
 			store.DeleteApplication{Tenant: "t", ID: "bare"},
 			store.DeleteServiceAccount{Tenant: "t", Name: "new"},
 			store.CreateUser{User: aUser("bare")}, store.CreateApplication{Application: anApplication("bob")},
-			last.command)
+			last.command)...)
 		same(t, before, dump(t, s))
+	}
+}
+
+// numberedChanges change what everything left of organisations and access tokens.
+func numberedChanges() []store.Command {
+	return []store.Command{
+		store.CreateUser{User: aUser("member")},
+		store.CreateOrganisation{Organisation: anOrganisation("new")},
+		store.UpdateOrganisation{Organisation: store.Organisation{Tenant: "t", Number: 1, Name: "other", UpdatedAt: 9}, Read: 2},
+		store.PutMembership{Membership: store.Membership{Tenant: "t", User: "member", Organisation: 1}},
+		store.DeleteMembership{Membership: aMembership()},
+		store.DeleteOrganisation{Tenant: "t", Number: 1},
+		store.CreateAccessToken{AccessToken: anAccessToken("member", "bare")},
+		store.ReplaceAccessToken{Number: 3, Read: 2, AccessToken: anAccessToken("member", "bare")},
+		store.UpdateAccessToken{Tenant: "t", Number: 2, Scope: "other", Read: 2},
+		store.DeleteAccessTokens{Tenant: "t", Number: 2},
+		store.DeleteAccessTokens{Tenant: "t", Subject: "alice", At: 9},
 	}
 }
 
@@ -247,6 +282,20 @@ func attempts(ctx context.Context, s store.Store) map[string]error {
 	_, errs["Properties"] = s.Properties(ctx, "t")
 	_, errs["Revocations"] = s.Revocations(ctx, 0, 9)
 	_, errs["Keys"] = s.Keys(ctx)
+	_, errs["Organisation"] = s.Organisation(ctx, "t", 1)
+	_, errs["ListOrganisations"] = s.ListOrganisations(ctx, "t", 0, 9)
+	_, errs["Memberships"] = s.Memberships(ctx, "t", "alice")
+	_, errs["Members"] = s.Members(ctx, "t", 1)
+	_, errs["UserByNumber"] = s.UserByNumber(ctx, "t", 1)
+	_, errs["ApplicationByNumber"] = s.ApplicationByNumber(ctx, "t", 1)
+	_, errs["ListUsersByNumber"] = s.ListUsersByNumber(ctx, "t", 0, 9)
+	_, errs["ListApplicationsByNumber"] = s.ListApplicationsByNumber(ctx, "t", 0, 9)
+	_, errs["AccessToken"] = s.AccessToken(ctx, "t", 1)
+	_, errs["AccessTokenOf"] = s.AccessTokenOf(ctx, "t", 1)
+	for i, f := range shapes([]string{"alice"}, []string{"app"}) {
+		_, errs[fmt.Sprint("ListAccessTokens ", i)] = s.ListAccessTokens(ctx, "t", f, 0, 9)
+		_, errs[fmt.Sprint("CountAccessTokens ", i)] = s.CountAccessTokens(ctx, "t", f)
+	}
 	return errs
 }
 
