@@ -22,7 +22,8 @@ const secretPrefix = "ats_cs_"
 // a user too. An empty ID is made up. The secret, at least 256 bits, is returned
 // this once and kept as a keyed hash only; it is zero for an application that
 // has none, since it is public or signs with a key of its own. Of a, all counts
-// but SecretMAC and the instants. The error names the field that is wrong.
+// but SecretMAC and the instants. The error names the field that is wrong;
+// store.ErrNotFound when its Owner is no user.
 func (i *Issuer) AddApplication(ctx context.Context, a store.Application) (stored store.Application, secret token.Secret, err error) {
 	if _, err := i.Tenant(ctx, a.Tenant); err != nil {
 		return stored, secret, err
@@ -36,15 +37,20 @@ func (i *Issuer) AddApplication(ctx context.Context, a store.Application) (store
 	fresh := token.Secret{}
 	a.SecretMAC = nil
 	if hasSecret(a) {
-		fresh = newClientSecret()
+		fresh = newClientSecret(a)
 		a.SecretMAC = i.secretMAC(fresh)
 	}
 	a.CreatedAt = i.clock.tick()
 	a.UpdatedAt = a.CreatedAt
-	if err := namedApplication(a.ID, i.apply(ctx, store.CreateApplication{Application: a})); err != nil {
-		return stored, secret, err
+	err = i.apply(ctx, store.CreateApplication{Application: a})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return stored, secret, i.named(a.Owner, err)
+	case err != nil:
+		return stored, secret, namedApplication(a.ID, err)
 	}
-	return a, fresh, nil
+	stored, err = i.Application(ctx, a.Tenant, a.ID) // the store has given it a number
+	return stored, fresh, err
 }
 
 // SetApplicationSecret gives an application another secret; the old one is void
@@ -58,7 +64,7 @@ func (i *Issuer) SetApplicationSecret(ctx context.Context, tenant, id string) (t
 		if !hasSecret(a) {
 			return token.Secret{}, fmt.Errorf("application %q has no secret: its auth method is %s", id, a.AuthMethod)
 		}
-		secret, read := newClientSecret(), a.UpdatedAt
+		secret, read := newClientSecret(a), a.UpdatedAt
 		a.SecretMAC, a.UpdatedAt = i.secretMAC(secret), i.clock.tick()
 		err = i.apply(ctx, store.UpdateApplication{Application: a, Read: read})
 		if err == nil {
@@ -71,9 +77,9 @@ func (i *Issuer) SetApplicationSecret(ctx context.Context, tenant, id string) (t
 }
 
 // UpdateApplication replaces an application: store.ErrConflict when its record
-// is not the one that was read, by UpdatedAt. Its secret stays, unless it is to
-// have none; one that is to have its first needs SetApplicationSecret besides.
-// What was issued stays good.
+// is not the one that was read, by UpdatedAt. Its Owner stays, and so does its
+// secret, unless it is to have none; one that is to have its first needs
+// SetApplicationSecret besides. What was issued stays good.
 func (i *Issuer) UpdateApplication(ctx context.Context, a store.Application) (store.Application, error) {
 	kept, err := i.Application(ctx, a.Tenant, a.ID)
 	if err != nil {
@@ -83,7 +89,7 @@ func (i *Issuer) UpdateApplication(ctx context.Context, a store.Application) (st
 		return store.Application{}, err
 	}
 	read := a.UpdatedAt
-	a.SecretMAC, a.CreatedAt, a.UpdatedAt = kept.SecretMAC, kept.CreatedAt, i.clock.tick()
+	a.SecretMAC, a.Owner, a.CreatedAt, a.UpdatedAt = kept.SecretMAC, kept.Owner, kept.CreatedAt, i.clock.tick()
 	if !hasSecret(a) {
 		a.SecretMAC = nil
 	}
@@ -132,7 +138,14 @@ func (i *Issuer) CheckSecret(a store.Application, secret token.Secret) bool {
 	return hmac.Equal(i.secretMAC(secret), kept[:]) && known
 }
 
-func newClientSecret() token.Secret { return token.NewSecret(secretPrefix + signing.GenerateSecret()) }
+// newClientSecret makes the secret of an application; an organisation's is letters
+// and digits alone, as AWX's clients know it.
+func newClientSecret(a store.Application) token.Secret {
+	if a.Organisation != 0 {
+		return token.NewSecret((rand.Text() + rand.Text() + rand.Text() + rand.Text() + rand.Text())[:128])
+	}
+	return token.NewSecret(secretPrefix + signing.GenerateSecret())
+}
 
 func (i *Issuer) secretMAC(secret token.Secret) []byte {
 	mac := hmac.New(sha256.New, i.Master.Derive("client secret", 32))

@@ -35,7 +35,7 @@ func checkApplication(a *store.Application) error {
 		}
 	}
 	for _, check := range []func(*store.Application) error{
-		checkApplicationName, checkClientID, checkAuthMethod, checkGrants, checkRedirectURIs, checkScopes, checkAudiences, checkJWKS,
+		checkApplicationName, checkApplicationDescription, checkClientID, checkAuthMethod, checkGrants, checkRedirectURIs, checkScopes, checkAudiences, checkJWKS,
 	} {
 		if err := check(a); err != nil {
 			return err
@@ -74,6 +74,8 @@ func checkApplicationName(a *store.Application) error {
 	}
 	return nil
 }
+
+func checkApplicationDescription(a *store.Application) error { return checkDescription(a.Description) }
 
 // checkClientID wants VSCHAR (RFC 6749 appendix A.1) but no colon, which ends
 // the name in Basic credentials (RFC 7617 section 2) of clients that do not
@@ -115,7 +117,7 @@ func checkGrants(a *store.Application) error {
 			return fmt.Errorf("grant %s: a public application cannot prove who it is, which the grant stands on", g)
 		}
 	}
-	if len(a.Grants) == 0 {
+	if len(a.Grants) == 0 && !a.Implicit {
 		return errors.New("grant: none is given, at least one is needed")
 	}
 	// RFC 6749 section 4.4.3: client credentials give no refresh token.
@@ -123,7 +125,7 @@ func checkGrants(a *store.Application) error {
 	if slices.Contains(a.Grants, token.GrantRefreshToken) && !slices.ContainsFunc(a.Grants, lasting) {
 		return errors.New("grant refresh_token: none of the other grants gives a refresh token")
 	}
-	if slices.Contains(a.Grants, token.GrantAuthorizationCode) && len(a.RedirectURIs) == 0 {
+	if (a.Implicit || slices.Contains(a.Grants, token.GrantAuthorizationCode)) && len(a.RedirectURIs) == 0 {
 		return errors.New("redirect URI: none is given, the grant authorization_code needs one")
 	}
 	return nil
@@ -131,11 +133,18 @@ func checkGrants(a *store.Application) error {
 
 func checkRedirectURIs(a *store.Application) error {
 	for _, text := range a.RedirectURIs {
-		if err := checkRedirectURI(text, a.AuthMethod == authNone); err != nil {
+		if err := checkRedirectURI(text, a.AuthMethod == authNone); err != nil && !isOrganisations(a, text) {
 			return fmt.Errorf("redirect URI %s %w", showURI(text), err)
 		}
 	}
 	return nil
+}
+
+// isOrganisations allows what AWX always has: plain http for an organisation's
+// application, compared character for character.
+func isOrganisations(a *store.Application, text string) bool {
+	u, err := checkURI(text)
+	return a.Organisation != 0 && err == nil && u.Scheme == "http" && u.Hostname() != "" && !strings.Contains(text, "*")
 }
 
 // checkRedirectURI says what is wrong with the place that a code is sent to.

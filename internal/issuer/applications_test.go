@@ -334,6 +334,36 @@ func TestANewSecretVoidsTheOldOneAtOnce(t *testing.T) {
 	}
 }
 
+func TestAnApplicationKeepsItsOwnerWhateverIsUpdated(t *testing.T) {
+	w := newWorld(t)
+	_, _, err := w.issuer.AddApplication(t.Context(), store.Application{Tenant: store.DefaultTenant, Name: "Shop", Grants: []string{token.GrantClientCredentials}, Owner: "nobody"})
+	if !errors.Is(err, store.ErrNotFound) || !strings.Contains(err.Error(), `no user "nobody"`) {
+		t.Errorf("of nobody: %v", err)
+	}
+	w.addUser("alice")
+	w.addUser("bob")
+	a, _, err := w.issuer.AddApplication(t.Context(), store.Application{Tenant: store.DefaultTenant, Name: "Shop", Grants: []string{token.GrantClientCredentials}, Owner: "alice"})
+	w.do(err)
+	for _, owner := range []string{"bob", "", "alice"} {
+		read := a
+		read.Owner = owner
+		a, err = w.issuer.UpdateApplication(t.Context(), read)
+		w.do(err)
+		kept, err := w.issuer.Application(t.Context(), a.Tenant, a.ID)
+		if w.do(err); a.Owner != "alice" || kept.Owner != "alice" {
+			t.Errorf("updated as %q's: %q, kept %q", owner, a.Owner, kept.Owner)
+		}
+	}
+	_, err = w.issuer.SetApplicationSecret(t.Context(), a.Tenant, a.ID)
+	w.do(err)
+	w.do(w.issuer.DeleteUser(t.Context(), a.Tenant, "alice"))
+	w.addUser("alice")
+	kept, err := w.issuer.Application(t.Context(), a.Tenant, a.ID)
+	if w.do(err); kept.Owner != "" {
+		t.Errorf("its owner is gone, and it is %q's", kept.Owner)
+	}
+}
+
 func TestAnUpdateKeepsTheSecretAndChecksLikeTheFirst(t *testing.T) {
 	w := newWorld(t)
 	a, secret := w.addApplication()

@@ -31,6 +31,9 @@ type Format struct {
 	// minted tells that refresh tokens are JWTs too, that each token stands for
 	// itself, and that the claims can hold what a service likes: see tapis.go.
 	minted bool
+	// kept tells that tokens are rows and their values no JWTs: see kept.go. Such a
+	// door has no keys.
+	kept bool
 	// knowsUser tells that claims are written from the user's record.
 	knowsUser bool
 	refresh   refreshFormat

@@ -15,6 +15,7 @@ import (
 // handle of, and lets scanners find it where it should not be.
 const (
 	codePrefix    = "ats_ac_" // authorization code
+	keptPrefix    = "ats_kc_" // authorization code of a door whose tokens are rows
 	devicePrefix  = "ats_dc_" // device code
 	browserPrefix = "ats_bs_" // a browser's login
 )

@@ -22,6 +22,8 @@ type Live struct {
 	Expiry int64    // exp in microseconds
 	origin []origin // the tokens that were exchanged for it
 	minted *minted  // what it says besides, where the door's tokens are minted
+	// Row is what is kept of the token; nil: nothing is.
+	Row *store.AccessToken
 }
 
 // Thumbprint is of the key that the token is bound to (RFC 9449 section 6.1);
@@ -71,12 +73,15 @@ func (d *Door) Live(ctx context.Context, raw string) (*Live, error) {
 // word, nil when there is none. The door judges it all the same.
 func (i *Issuer) doorOf(asked *Door, raw string) *Door {
 	t, err := token.Decode(raw)
-	if err != nil {
-		return nil
-	}
 	for d := range i.allDoors() {
-		if d != asked && d.Tenant == asked.Tenant && d.Issuer == t.Claims.Issuer() {
+		switch {
+		case d == asked || d.Tenant != asked.Tenant:
+		case err == nil && !d.Format.kept && d.Issuer == t.Claims.Issuer():
 			return d
+		case err != nil && d.Format.kept:
+			if _, _, ours := i.parseKept(d, keptAccess, raw); ours {
+				return d
+			}
 		}
 	}
 	return nil
@@ -84,8 +89,11 @@ func (i *Issuer) doorOf(asked *Door, raw string) *Door {
 
 // judge is Live for the door's own tokens.
 func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
-	if d.Format.minted {
+	switch {
+	case d.Format.minted:
 		return d.judgeMinted(ctx, raw)
+	case d.Format.kept:
+		return d.judgeKept(ctx, raw)
 	}
 	claims, err := d.verify(ctx, raw)
 	if err != nil {

@@ -35,6 +35,9 @@ func (d *Door) loadKeys(ctx context.Context) error {
 
 // useKeys is loadKeys for the rows of all doors.
 func (d *Door) useKeys(ctx context.Context, rows []store.Key) error {
+	if d.Format.kept {
+		return nil
+	}
 	kept, err := d.keptKeys(rows)
 	if err != nil {
 		return err

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"math/big"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -94,33 +92,15 @@ func (i *Issuer) letters(id store.ID, counter int64) token.Secret {
 		mac.Write(b)
 		b = mac.Sum(b)[:letterBytes]
 	})
-	number, base := new(big.Int).SetBytes(b), big.NewInt(int64(len(letterSet)))
-	text := make([]byte, letterCount)
-	for at := range slices.Backward(text) {
-		digit := new(big.Int)
-		number.DivMod(number, base, digit)
-		text[at] = letterSet[digit.Int64()]
-	}
-	return token.NewSecret(string(text))
+	return token.NewSecret(writeLetters(b, letterCount))
 }
 
 func (i *Issuer) parseLetters(t token.Secret) (id store.ID, counter int64, ok bool) {
 	text := t.Reveal()
-	if len(text) != letterCount {
+	b, ok := readLetters(text, letterCount, letterBytes)
+	if !ok {
 		return id, 0, false
 	}
-	number, base := new(big.Int), big.NewInt(int64(len(letterSet)))
-	for _, c := range []byte(text) {
-		digit := strings.IndexByte(letterSet, c)
-		if digit < 0 {
-			return id, 0, false
-		}
-		number.Add(number.Mul(number, base), big.NewInt(int64(digit)))
-	}
-	if number.BitLen() > letterBytes*8 {
-		return id, 0, false
-	}
-	b := number.FillBytes(make([]byte, letterBytes))
 	copy(id[:], b)
 	counter = int64(binary.BigEndian.Uint32(b[16:]))
 	return id, counter, hmac.Equal([]byte(i.letters(id, counter).Reveal()), []byte(text))

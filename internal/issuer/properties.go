@@ -15,6 +15,13 @@ import (
 // at every door, those that were issued already included.
 const PropertyMaxRefresh = "MAXIMUM_REFRESH_TOKEN_LIFETIME"
 
+// Lifetimes of what a door gives whose tokens are rows (FormatAWX), in seconds.
+// Those that were given already keep theirs.
+const (
+	PropertyAccessExpire = "ACCESS_TOKEN_EXPIRE_SECONDS"
+	PropertyCodeExpire   = "AUTHORIZATION_CODE_EXPIRE_SECONDS"
+)
+
 // ErrValue says that a property cannot have a value.
 var ErrValue = errors.New("value not possible")
 
@@ -26,9 +33,21 @@ type property struct {
 
 func properties() []property {
 	return []property{{
+		PropertyAccessExpire, "How many seconds an access token of the awx door lives, from 1. Not set: 31536000000.", checkSeconds,
+	}, {
+		PropertyCodeExpire, "How many seconds an authorization code of the awx door can be traded, from 1. Not set: 600.", checkSeconds,
+	}, {
 		PropertyMaxRefresh, "The longest that a refresh token lives, those issued already included: 24h, 30d, 90m or seconds. Not set: no limit.",
 		func(value string) error { _, err := parseLifetime(value); return err },
 	}}
+}
+
+func checkSeconds(value string) error {
+	n, err := strconv.ParseUint(value, 10, 63)
+	if err != nil || n == 0 || n > maxTTL {
+		return fmt.Errorf("%w: %q is not a whole number of seconds from 1", ErrValue, shorten(value))
+	}
+	return nil
 }
 
 // findProperty returns one that there is. The error of another wraps
@@ -120,6 +139,19 @@ func (i *Issuer) changeProperty(ctx context.Context, tenant string, at int64, ch
 		return err
 	}
 	return i.sync(ctx)
+}
+
+// lifetime is what a property of seconds says, else the usual.
+func (d *Door) lifetime(ctx context.Context, name string, usual int64) (int64, error) {
+	p, err := d.issuer.Property(ctx, d.Tenant, name)
+	if err != nil || p.Value == "" {
+		return usual, err
+	}
+	seconds, err := parseLifetime(p.Value)
+	if err != nil {
+		return 0, fmt.Errorf("property %s: %w", name, err)
+	}
+	return seconds, nil
 }
 
 // loadLimit reads the maximum that an administrator has set. It never lengthens

@@ -22,6 +22,9 @@ func (d *Door) Revoke(ctx context.Context, raw string) error {
 }
 
 func (i *Issuer) revokeLive(ctx context.Context, live *Live) error {
+	if live.Row != nil {
+		return live.Door.EndFamily(ctx, *live.Row)
+	}
 	// A token that was exchanged for another belongs to a login that is not its
 	// holder's, and one that was minted to none.
 	if !live.IsExchanged() && live.minted == nil {
@@ -87,12 +90,18 @@ const underWay = 3_600_000_000
 // ScopeAccount lets an application see and end the logins of a user.
 const ScopeAccount = "account"
 
+// ScopeWrite lets a token that is a row change something.
+const ScopeWrite = "write"
+
 // Rules tells whether the bearer of a token may see and end logins: at a login of
 // the user's own, or where the application was granted ScopeAccount, by a token
 // that is for this service (RFC 9068 section 4): others were sent it to read.
 func (l *Live) Rules() error {
 	if l.IsService() {
 		return token.Refuse(token.ErrDenied, "a service account has no logins")
+	}
+	if l.Row != nil && !slices.Contains(strings.Fields(l.Row.Scope), ScopeWrite) {
+		return token.Refuse(token.ErrDenied, "the token lacks the scope %q", ScopeWrite)
 	}
 	if l.Client == "" {
 		return nil
@@ -160,11 +169,22 @@ func (i *Issuer) RevokeUser(ctx context.Context, tenant, user string) error {
 }
 
 // RevokeEverything voids all that anybody was issued until now.
-func (i *Issuer) RevokeEverything(ctx context.Context) error { return i.void(ctx, store.RevokeAll, "") }
+func (i *Issuer) RevokeEverything(ctx context.Context) error {
+	tenants, err := i.Tenants(ctx)
+	if err != nil {
+		return err
+	}
+	var rows []store.Command
+	for _, t := range tenants {
+		rows = append(rows, store.DeleteAccessTokens{Tenant: t.Name, At: i.clock.tick()})
+	}
+	return i.void(ctx, store.RevokeAll, "", rows...)
+}
 
 // voidUser makes changes, and voids all that a user was issued until then.
 func (i *Issuer) voidUser(ctx context.Context, tenant, user string, changes ...store.Command) error {
-	changes = append(changes, store.RevokeSessions{Tenant: tenant, Subject: user, At: i.clock.tick()})
+	at := i.clock.tick()
+	changes = append(changes, store.RevokeSessions{Tenant: tenant, Subject: user, At: at}, store.DeleteAccessTokens{Tenant: tenant, Subject: user, At: at})
 	return i.void(ctx, store.RevokeSubject, store.SubjectKey(tenant, user), changes...)
 }
 

@@ -27,9 +27,13 @@ const (
 // NewCode allows a login through an authorization code. Of t, Client, Scope,
 // Audience, RedirectURI, Challenge, Nonce, Bound, Subject and AuthAt count.
 func (d *Door) NewCode(ctx context.Context, t store.Ticket) (token.Secret, error) {
+	ttl, err := d.codeTTL(ctx)
+	if err != nil {
+		return token.Secret{}, err
+	}
 	t.Kind, t.State, t.UserCode = store.TicketCode, store.TicketApproved, ""
-	t, err := d.newTicket(ctx, t, CodeTTL)
-	return d.issuer.handle(codePrefix, t.ID), err
+	t, err = d.newTicket(ctx, t, ttl)
+	return d.issuer.handle(d.codePrefix(), t.ID), err
 }
 
 // NewDevice begins the login of a device. Of t, Client, Scope, Audience and Bound
@@ -99,7 +103,7 @@ func ParseUserCode(text string) string {
 // Code returns the ticket of an authorization code of an application: ErrUnknown
 // when there is none.
 func (d *Door) Code(ctx context.Context, client string, code token.Secret) (store.Ticket, error) {
-	return d.ticket(ctx, codePrefix, client, code)
+	return d.ticket(ctx, d.codePrefix(), client, code)
 }
 
 // Device returns the ticket of a device code of an application: ErrUnknown when
@@ -162,17 +166,23 @@ func (d *Door) Redeem(ctx context.Context, at int64, t store.Ticket, o Order) (t
 	}
 	o.Session = t.Session
 	set, err := d.Issue(ctx, at, o, store.UseTicket{ID: t.ID, At: d.issuer.clock.tick()})
-	if !errors.Is(err, store.ErrConflict) {
-		return set, err
+	if errors.Is(err, store.ErrConflict) {
+		return token.Set{}, d.tooLate(ctx, t)
 	}
+	return set, err
+}
+
+// tooLate tells why a ticket could not be used: another use was faster, or its time
+// is up.
+func (d *Door) tooLate(ctx context.Context, t store.Ticket) error {
 	now, err := d.issuer.Store.Ticket(ctx, t.ID)
 	switch {
 	case err != nil:
-		return token.Set{}, unavailable(err)
+		return unavailable(err)
 	case now.State == store.TicketUsed:
-		return token.Set{}, d.usedTwice(ctx, t)
+		return d.usedTwice(ctx, t)
 	}
-	return token.Set{}, token.Refuse(token.ErrExpired, "code expired")
+	return token.Refuse(token.ErrExpired, "code expired")
 }
 
 // stillAllowed refuses a ticket whose user, application or tenant was voided
@@ -192,14 +202,22 @@ func (d *Door) stillAllowed(ctx context.Context, t store.Ticket) error {
 
 func (d *Door) usedTwice(ctx context.Context, t store.Ticket) error {
 	d.issuer.Log.Warn("a code was used twice: the login is ended", "user", t.Subject, "application", t.Client)
+	if err := d.endTraded(ctx, t); err != nil {
+		return err
+	}
+	return token.Refuse(token.ErrRevoked, "code used twice: the login has been ended")
+}
+
+// endTraded voids what a ticket was traded for.
+func (d *Door) endTraded(ctx context.Context, t store.Ticket) error {
+	if d.Format.kept {
+		return d.endAllowed(ctx, t)
+	}
 	s := store.Session{ID: t.Session, AccessTTL: d.AccessTTL}
 	if d.Format.minted { // its refresh tokens are no row that could be revoked
 		s.AccessTTL = max(d.AccessTTL, d.RefreshTTL, d.spans.longest())
 	}
-	if err := d.endSession(ctx, s); err != nil {
-		return err
-	}
-	return token.Refuse(token.ErrRevoked, "code used twice: the login has been ended")
+	return d.endSession(ctx, s)
 }
 
 // Once remembers a value until an instant: ErrReplayed when it is remembered
