@@ -20,6 +20,7 @@ import (
 // authorization is an authorization request (RFC 6749 section 4.1.1) whose
 // application and redirect URI are known to be good.
 type authorization struct {
+	by       *entrance
 	form     form
 	app      store.Application
 	redirect string // where the answer goes
@@ -53,34 +54,36 @@ func (a authorization) host() string {
 // authorizationEndpoint takes a request that an application posts as one that it
 // puts into the address (OpenID Connect Core section 3.1.2.1). What a page of ours
 // posts has the request in its address already.
-func (h *Handler) authorizationEndpoint(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodPost || r.URL.RawQuery != "" {
-		h.page(h.authorize)(w, r)
-		return
+func (h *Handler) authorizationEndpoint(e *entrance) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost || r.URL.RawQuery != "" {
+			h.page(func(v *visit) { h.authorize(v, e) })(w, r)
+			return
+		}
+		f, err := readBody(w, r)
+		if err != nil {
+			h.problem(&visit{w: w, r: r}, err)
+			return
+		}
+		seeOther(w, h.address(e, f))
 	}
-	f, err := readBody(w, r)
-	if err != nil {
-		h.problem(&visit{w: w, r: r}, err)
-		return
-	}
-	seeOther(w, h.base+"/oauth2/authorize?"+url.Values(f).Encode())
 }
 
 // authorize answers an authorization request: by a page while application or
 // redirect URI are not good, else by sending the browser back (RFC 6749 section
 // 4.1.2.1).
-func (h *Handler) authorize(v *visit) {
+func (h *Handler) authorize(v *visit, e *entrance) {
 	query, err := parseForm(v.r.URL.RawQuery)
 	if err != nil {
 		h.problem(v, err)
 		return
 	}
-	a, err := h.known(v.r.Context(), query)
+	a, err := h.known(v.r.Context(), e, query)
 	if err != nil {
 		h.problem(v, err)
 		return
 	}
-	if err := h.understand(&a); err != nil {
+	if err := e.reads(&a); err != nil {
 		h.sendError(v, a, err)
 		return
 	}
@@ -93,43 +96,45 @@ func (h *Handler) authorize(v *visit) {
 
 // wanted is the authorization request in the address of a page of ours.
 func (h *Handler) wanted(r *http.Request, next *url.URL) (authorization, error) {
-	if next.Path != h.base+"/oauth2/authorize" {
+	e := h.entranceAt(next.Path)
+	if e == nil {
 		return authorization{}, errForeign
 	}
 	f, err := parseForm(next.RawQuery)
 	if err != nil {
 		return authorization{}, err
 	}
-	return h.known(r.Context(), f)
+	return h.known(r.Context(), e, f)
 }
 
-// known finds the application, and whether the redirect URI is one of its own:
-// byte for byte, but for the port of a loopback address (RFC 9700 section 2.1,
-// RFC 8252 section 7.3).
-func (h *Handler) known(ctx context.Context, f form) (authorization, error) {
-	a := authorization{form: f, maxAge: -1}
+// known finds the application, and whether the redirect URI is one of its own.
+func (h *Handler) known(ctx context.Context, e *entrance, f form) (authorization, error) {
+	a := authorization{by: e, form: f, maxAge: -1, redirect: f.get("redirect_uri")}
 	id, err := f.need("client_id")
 	if err != nil {
 		return a, err
 	}
 	a.app, err = h.Core.Application(ctx, h.Door.Tenant, id)
 	if errors.Is(err, store.ErrNotFound) {
-		return a, refuse(oauth2.ErrorInvalidRequest, "no application with this client_id is registered")
+		return a, errUnregistered()
 	} else if err != nil {
 		return a, err
 	}
-	asked := f.get("redirect_uri")
-	switch {
-	case asked == "" && len(a.app.RedirectURIs) == 1:
+	if a.redirect == "" {
+		if len(a.app.RedirectURIs) != 1 {
+			return a, refuse(oauth2.ErrorInvalidRequest, "the parameter redirect_uri is missing")
+		}
 		a.redirect = a.app.RedirectURIs[0]
-	case asked == "":
-		return a, refuse(oauth2.ErrorInvalidRequest, "the parameter redirect_uri is missing")
-	case !slices.ContainsFunc(a.app.RedirectURIs, func(r string) bool { return isRedirect(r, asked) }):
-		return a, refuse(oauth2.ErrorInvalidRequest, "the redirect_uri is not one that is registered for this application")
-	default:
-		a.redirect = asked
 	}
-	return a, nil
+	return a, e.admits(a)
+}
+
+func errUnregistered() error {
+	return refuse(oauth2.ErrorInvalidRequest, "no application with this client_id is registered")
+}
+
+func errRedirect() error {
+	return refuse(oauth2.ErrorInvalidRequest, "the redirect_uri is not one that is registered for this application")
 }
 
 func isRedirect(registered, asked string) bool {
@@ -182,7 +187,7 @@ func (h *Handler) understand(a *authorization) error {
 	case !slices.Contains(a.app.Grants, token.GrantAuthorizationCode):
 		return refuse(oauth2.ErrorUnauthorizedClient, "the application is not registered for authorization codes")
 	}
-	if err := checkChallenge(*a); err != nil {
+	if err := checkChallenge(*a, !a.app.PKCEOptional || isPublic(a.app)); err != nil {
 		return err
 	}
 	if err := readPrompt(a); err != nil {
@@ -198,10 +203,10 @@ func (h *Handler) understand(a *authorization) error {
 
 // checkChallenge is RFC 7636 section 4.4.1, with S256 alone (RFC 9700 section
 // 2.1.1).
-func checkChallenge(a authorization) error {
+func checkChallenge(a authorization, required bool) error {
 	challenge, method := a.form.get("code_challenge"), a.form.get("code_challenge_method")
 	switch {
-	case challenge == "" && method == "" && a.app.PKCEOptional && !isPublic(a.app):
+	case challenge == "" && method == "" && !required:
 		return nil
 	case challenge == "":
 		return refuse(oauth2.ErrorInvalidRequest, "the parameter code_challenge is missing: PKCE is required")
@@ -258,21 +263,17 @@ func (h *Handler) askLogin(v *visit, a authorization) {
 	if a.maxAge == 0 {
 		back.Del("max_age")
 	}
-	h.toLogin(v, h.base+"/oauth2/authorize?"+back.Encode())
+	h.toLogin(v, h.address(a.by, form(back)))
 }
 
-// allow gives the application a code.
+// allow gives the application what it asked for.
 func (h *Handler) allow(v *visit, a authorization) {
-	code, err := h.Door.NewCode(v.r.Context(), store.Ticket{
-		Client: a.app.ID, Scope: a.scope, Audience: strings.Join(a.audience, " "), RedirectURI: a.form.get("redirect_uri"),
-		Challenge: a.form.get("code_challenge"), Nonce: a.form.get("nonce"), Bound: a.form.get("dpop_jkt"),
-		Subject: v.session.Subject, AuthAt: v.session.AuthAt,
-	})
+	answer, err := a.by.gives(v.r.Context(), v, a)
 	if err != nil {
 		h.sendError(v, a, err)
 		return
 	}
-	h.send(v, a, url.Values{"code": {code.Reveal()}})
+	h.send(v, a, answer)
 }
 
 // sendError tells the application what went wrong (RFC 6749 section 4.1.2.1).
@@ -296,7 +297,10 @@ func (h *Handler) send(v *visit, a authorization, answer url.Values) {
 	}
 	answer.Set("iss", h.URL)
 	separator := "?"
-	if strings.Contains(a.redirect, "?") {
+	switch {
+	case a.isImplicit():
+		separator = "#"
+	case strings.Contains(a.redirect, "?"):
 		separator = "&"
 	}
 	seeOther(v.w, a.redirect+separator+answer.Encode())

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
@@ -20,6 +21,7 @@ type visit struct {
 	r       *http.Request
 	session *store.Session // who is logged in; nil: nobody
 	cookie  string         // what form tokens belong to
+	at      int64          // an instant from before anything was read
 	form    form           // of a POST, whose form token has been checked; else of the URL
 }
 
@@ -27,7 +29,7 @@ type visit struct {
 // a form comes from a page of ours.
 func (h *Handler) page(serve func(*visit)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		v := &visit{w: w, r: r}
+		v := &visit{w: w, r: r, at: h.Door.Tick()}
 		if err := h.recognise(v); err != nil {
 			h.problem(v, err)
 			return
@@ -164,10 +166,8 @@ func seeOther(w http.ResponseWriter, address string) {
 func (h *Handler) own(address string) *url.URL {
 	u, err := url.Parse(address)
 	if err == nil && u.Scheme == "" && u.Host == "" && u.User == nil && u.Opaque == "" {
-		for _, page := range []string{"/oauth2/authorize", "/device", "/account"} {
-			if u.Path == h.base+page {
-				return &url.URL{Path: u.Path, RawQuery: u.RawQuery}
-			}
+		if h.entranceAt(u.Path) != nil || slices.Contains([]string{h.base + "/device", h.base + "/account"}, u.Path) {
+			return &url.URL{Path: u.Path, RawQuery: u.RawQuery}
 		}
 	}
 	return &url.URL{Path: h.base + "/account"}

@@ -2,7 +2,6 @@ package door
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -29,7 +28,7 @@ func (h *Handler) decide(v *visit, a authorization) {
 			return
 		}
 		h.pages.Consent(v.w, http.StatusOK, pages.Consent{
-			Frame: h.frame(v, a.target()), Action: h.base + "/oauth2/authorize?" + url.Values(a.form).Encode(),
+			Frame: h.frame(v, a.target()), Action: h.address(a.by, a.form),
 			Client: a.app.Name, ClientID: a.app.ID, RedirectHost: a.host(), Scopes: rights, Resources: h.others(a.audience),
 		})
 	}

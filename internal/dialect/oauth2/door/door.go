@@ -15,6 +15,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,6 +35,11 @@ type Config struct {
 	// Core and Door issue and judge. Required.
 	Core *issuer.Issuer
 	Door *issuer.Door
+	// Beside is the authorization endpoint of another door of the tenant, which
+	// shares the pages. Default: none.
+	Beside *Beside
+	// PagesAlone serves the pages and what is Beside, and nothing of the standard's.
+	PagesAlone bool
 	// Report logs an error that is no refusal, and returns the status to answer
 	// with and what names it in the log. Required.
 	Report func(r *http.Request, err error) (status int, requestID string)
@@ -47,6 +53,7 @@ type Handler struct {
 	base      string // path of URL
 	secure    bool   // whether URL is https
 	endpoints map[string]endpoint
+	entrances []*entrance
 	metadata  map[string]any // but for what a rotation of keys changes
 	grants    map[string]grantFunc
 	proofs    *verifier.Proofs
@@ -94,6 +101,7 @@ func New(c Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	h.entrances = h.newEntrances()
 	h.endpoints = h.routes()
 	h.metadata = h.newMetadata()
 	return h, nil
@@ -101,11 +109,13 @@ func New(c Config) (*Handler, error) {
 
 // routes is every path of the door, behind base.
 func (h *Handler) routes() map[string]endpoint {
+	all := h.pageRoutes()
+	if h.PagesAlone {
+		return all
+	}
 	get, post := []string{"GET", "HEAD"}, []string{"POST"}
-	page := []string{"GET", "HEAD", "POST"}
-	return map[string]endpoint{
+	maps.Copy(all, map[string]endpoint{
 		"/oauth2/token":                   {"token_endpoint", post, h.tokenEndpoint, true},
-		"/oauth2/authorize":               {"authorization_endpoint", []string{"GET", "POST"}, h.authorizationEndpoint, false},
 		"/oauth2/device_authorization":    {"device_authorization_endpoint", post, h.deviceAuthorization, true},
 		"/oauth2/revoke":                  {"revocation_endpoint", post, h.revoke, true},
 		"/oauth2/introspect":              {"introspection_endpoint", post, h.introspect, false},
@@ -115,14 +125,26 @@ func (h *Handler) routes() map[string]endpoint {
 		"/.well-known/jwks.json":          {"jwks_uri", get, h.jwks, true},
 		oauth2.PathMetadata:               {"", get, h.serveMetadata, true},
 		oauth2.PathOpenID:                 {"", get, h.serveMetadata, true},
-		"/device":                         {"", page, h.page(h.device), false},
-		"/login":                          {"", page, h.page(h.login), false},
-		"/logout":                         {"", post, h.page(h.logout), false},
-		"/account":                        {"", get, h.page(h.account), false},
-		"/account/end":                    {"", post, h.page(h.endLogin), false},
-		"/account/end-all":                {"", post, h.page(h.endAll), false},
+		"/device":                         {"", []string{"GET", "HEAD", "POST"}, h.page(h.device), false},
+	})
+	return all
+}
+
+// pageRoutes are those of the pages that every way in needs, and the ways in.
+func (h *Handler) pageRoutes() map[string]endpoint {
+	get, post := []string{"GET", "HEAD"}, []string{"POST"}
+	all := map[string]endpoint{
+		"/login":           {"", []string{"GET", "HEAD", "POST"}, h.page(h.login), false},
+		"/logout":          {"", post, h.page(h.logout), false},
+		"/account":         {"", get, h.page(h.account), false},
+		"/account/end":     {"", post, h.page(h.endLogin), false},
+		"/account/end-all": {"", post, h.page(h.endAll), false},
 		strings.TrimPrefix(h.pages.StylePath(), h.base): {"", get, h.pages.Style, false},
 	}
+	for _, e := range h.entrances {
+		all[e.path] = endpoint{e.member, []string{"GET", "POST"}, h.authorizationEndpoint(e), false}
+	}
+	return all
 }
 
 // find returns the endpoint of a request. The well-known paths of an issuer

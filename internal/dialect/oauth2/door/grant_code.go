@@ -2,10 +2,7 @@ package door
 
 import (
 	"context"
-	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/base64"
-	"regexp"
 	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
@@ -44,27 +41,12 @@ func fits(t store.Ticket, r *request) error {
 	switch {
 	case r.form.get("redirect_uri") != t.RedirectURI:
 		return refuse(oauth2.ErrorInvalidGrant, "redirect_uri is not the one of the authorization request")
-	case !meets(t.Challenge, r.form.get("code_verifier")):
+	case !oauth2.Meets(t.Challenge, r.form.get("code_verifier")):
 		return refuse(oauth2.ErrorInvalidGrant, "code_verifier is not the one that code_challenge was made from")
 	case t.Bound != "" && t.Bound != r.thumbprint:
 		return refuse(oauth2.ErrorInvalidGrant, "the code is bound to another key")
 	}
 	return nil
-}
-
-// verifierForm is RFC 7636 section 4.1.
-var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
-
-// meets reports whether a verifier is the one of a challenge (RFC 7636 section
-// 4.6). Without a challenge there must be none: else a code from an attacker's
-// own request could be slipped into a request that has one (RFC 9700 section
-// 4.8.2).
-func meets(challenge, verifier string) bool {
-	if challenge == "" || verifier == "" {
-		return challenge == verifier
-	}
-	sum := sha256.Sum256([]byte(verifier))
-	return verifierForm.MatchString(verifier) && equal(base64.RawURLEncoding.EncodeToString(sum[:]), challenge)
 }
 
 // equal compares what must not be guessed letter by letter.

@@ -59,8 +59,8 @@ func (h *Handler) exchanged(ctx context.Context, r *request, name string) (*issu
 		return nil, refuse(oauth2.ErrorInvalidRequest, "only access tokens are exchanged: "+name+"_type is another")
 	}
 	live, err := h.Door.Live(ctx, raw)
-	if err == nil && (live.IsService() || !live.IsSealed()) {
-		err = token.Refuse(token.ErrDenied, "it is a service account's, or was not issued here")
+	if err == nil && (live.IsService() || !live.IsSealed() || live.Row != nil) {
+		err = token.Refuse(token.ErrDenied, "it is a service account's, was not issued here, or stays where it was issued")
 	}
 	if err == nil || errors.Is(err, token.ErrUnavailable) {
 		return live, err

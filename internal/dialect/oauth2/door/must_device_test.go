@@ -89,7 +89,7 @@ func TestMustRFC8628Begin(t *testing.T) {
 			if len(a) < 43 || a == b {
 				t.Errorf("%q and %q", a, b)
 			}
-			for _, wrong := range []string{"x", a[:len(a)-1], a + "A", a[:10] + "_" + a[11:], strings.ToUpper(a), "ats_dc_" + strings.Repeat("A", 64)} {
+			for _, wrong := range []string{"x", a[:len(a)-1], a + "A", a[:10] + other(a[10]) + a[11:], strings.ToUpper(a), "ats_dc_" + strings.Repeat("A", 64)} {
 				w.refused(400, "invalid_grant", fields("grant_type", token.GrantDeviceCode, "device_code", wrong), w.as(tv))
 			}
 		}},
@@ -264,4 +264,12 @@ func TestMustRFC8628Poll(t *testing.T) {
 			}
 		}},
 	})
+}
+
+// other is another letter of base64url.
+func other(letter byte) string {
+	if letter == '_' {
+		return "-"
+	}
+	return "_"
 }

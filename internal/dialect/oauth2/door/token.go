@@ -69,6 +69,8 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request) (token.Set, *req
 	switch {
 	case !known:
 		return token.Set{}, req, refuse(oauth2.ErrorUnsupportedGrantType, "this service does not know that grant_type")
+	case req.app.Organisation != 0:
+		return token.Set{}, req, refuse(oauth2.ErrorUnauthorizedClient, "the application belongs to an organisation, whose tokens are given elsewhere")
 	case !slices.Contains(req.app.Grants, name):
 		return token.Set{}, req, refuse(oauth2.ErrorUnauthorizedClient, "the application is not registered for that grant_type")
 	}

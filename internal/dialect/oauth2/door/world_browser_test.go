@@ -141,6 +141,8 @@ func (b *person) visit(target string) answer {
 			a = b.submit(a, "/login", "username", "marco", "password", pass)
 		case strings.Contains(a.body, `name="decision"`) && strings.Contains(a.body, "/oauth2/authorize"):
 			a = b.submit(a, "/oauth2/authorize", "decision", "allow")
+		case strings.Contains(a.body, `name="decision"`) && strings.Contains(a.body, besidePath):
+			a = b.submit(a, besidePath, "decision", "allow")
 		default:
 			return a
 		}

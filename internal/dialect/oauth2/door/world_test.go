@@ -145,6 +145,7 @@ type settings struct {
 	url      string
 	door     issuer.DoorConfig
 	throttle throttle.Config
+	alone    bool // the pages
 }
 
 // setting changes the settings of a world.
@@ -166,6 +167,7 @@ type world struct {
 	issuer  *issuer.Issuer
 	door    *issuer.Door
 	ats     *issuer.Door // a second door of the tenant
+	beside  *issuer.Door // a third, whose authorization endpoint is besidePath
 	handler *door.Handler
 	secrets map[string]string // client_secret by client_id
 	key     *ecdsa.PrivateKey // of signer
@@ -219,7 +221,14 @@ func (w *world) open(s settings) (err error) {
 	if w.ats, err = w.issuer.Door(w.Context(), issuer.DoorConfig{Name: "ats", Issuer: "ats.auth", AccessTTL: 3600}); err != nil {
 		return err
 	}
-	w.handler, err = door.New(door.Config{URL: s.url, Core: w.issuer, Door: w.door, Report: w.report, Now: w.clock.Now})
+	w.beside, err = w.issuer.Door(w.Context(), issuer.DoorConfig{Name: "awx", Issuer: s.url, Format: issuer.FormatAWX(), AccessTTL: 31_536_000_000})
+	if err != nil {
+		return err
+	}
+	w.handler, err = door.New(door.Config{
+		URL: s.url, Core: w.issuer, Door: w.door, Report: w.report, Now: w.clock.Now,
+		Beside: &door.Beside{Path: besidePath, Door: w.beside}, PagesAlone: s.alone,
+	})
 	return err
 }
 

@@ -1,12 +1,9 @@
 package door
 
 import (
-	"crypto/sha256"
-	"crypto/subtle"
-	"encoding/base64"
-	"regexp"
 	"sync"
 
+	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -25,7 +22,7 @@ func (h *Handler) byCode(l *login) (token.Set, error) {
 	case t.State == store.TicketUsed: // whoever has it should not, whatever else is wrong
 	case uri != t.RedirectURI:
 		return token.Set{}, bad("redirect_uri: want the one of the authorization request")
-	case !meets(t.Challenge, verifier):
+	case !oauth2.Meets(t.Challenge, verifier):
 		return token.Set{}, bad("code_verifier: want the one that code_challenge was made from")
 	case t.Bound != "":
 		return token.Set{}, bad("code: it is bound to a key, which this endpoint has no proof of")
@@ -42,20 +39,6 @@ func (l *login) redeem(field string, t store.Ticket) (token.Set, error) {
 		return set, of(field, err)
 	}
 	return set, nil
-}
-
-// verifierForm is RFC 7636 section 4.1.
-var verifierForm = regexp.MustCompile(`^[A-Za-z0-9._~-]{43,128}$`)
-
-// meets tells whether a verifier is the one of a challenge. Without a challenge
-// there must be none (RFC 9700 section 4.8.2).
-func meets(challenge, verifier string) bool {
-	if challenge == "" || verifier == "" {
-		return challenge == verifier
-	}
-	sum := sha256.Sum256([]byte(verifier))
-	made := base64.RawURLEncoding.EncodeToString(sum[:])
-	return verifierForm.MatchString(verifier) && subtle.ConstantTimeCompare([]byte(made), []byte(challenge)) == 1
 }
 
 // byDevice is a device's poll (RFC 8628 section 3.4).
