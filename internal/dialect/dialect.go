@@ -83,6 +83,24 @@ type LoginKeeper interface {
 	EndLogin(ctx context.Context, bearer token.Secret, id string) error
 }
 
+// LoginEditor is a Client whose service lets a login be changed.
+type LoginEditor interface {
+	// EditLogin returns the login as it is then: ErrUnknown when the bearer has none
+	// of that ID, ErrDenied for a change that is refused.
+	EditLogin(ctx context.Context, bearer token.Secret, id string, change token.LoginChange) (token.Login, error)
+}
+
+// Applications is a Client whose service has applications that its users manage.
+// One that there is not: ErrUnknown. Without the right: ErrDenied.
+type Applications interface {
+	ListApplications(ctx context.Context, bearer token.Secret) ([]*token.Application, error)
+	GetApplication(ctx context.Context, bearer token.Secret, id string) (*token.Application, error)
+	// CreateApplication returns it with what the service gave it, its secret too.
+	CreateApplication(ctx context.Context, bearer token.Secret, wanted *token.Application) (*token.Application, error)
+	// DeleteApplication ends its tokens with it.
+	DeleteApplication(ctx context.Context, bearer token.Secret, id string) error
+}
+
 // Publisher is a Client whose service publishes what its tokens verify with.
 type Publisher interface {
 	// Keys returns the keys of a tenant, a JWK set or PEM, and who issues its tokens:

@@ -33,6 +33,8 @@ type Refusal struct {
 }
 
 // Refuse returns a *Refusal of that kind with a formatted reason.
+//
+//go:noinline
 func Refuse(kind error, format string, args ...any) error {
 	return &Refusal{Kind: kind, Reason: fmt.Sprintf(format, args...)}
 }

@@ -30,6 +30,9 @@ type Request struct {
 	// absolute URIs; none: the service's default.
 	Resources []string
 	Source    string // where the request came from, for the throttle; set by servers only
+	// Description is what the token is for, in words for its owner; empty: the
+	// dialect's default, where it has such a thing.
+	Description string
 	// Mint asks for a token that is made for somebody, by one who may. Default nil:
 	// the login's own.
 	Mint *Mint
@@ -154,6 +157,7 @@ type Login struct {
 	Client     string // the application's client_id; empty: none
 	Name       string // the application's name, or what kind of login it is
 	Door       string // the dialect through which it was made
+	User       string // whose it is, where the service tells of others' too; else empty
 	Scope      string
 	Labels     []string // words to find it by; none where the dialect has no such thing
 	CreatedAt  time.Time
@@ -171,6 +175,23 @@ type LoginQuery struct {
 	User    string   // whose, as the service names users; empty: the bearer's own
 	Skip    int      // how many to leave out at the beginning
 	Limit   int      // how many at most; 0: all
+}
+
+// LoginChange says what is to be another of a login; nil: it stays as it is.
+type LoginChange struct{ Scope, Description *string }
+
+// Application is a program that a service knows and lets users log in through.
+type Application struct {
+	ID           string // public, names it to the service; given by the service
+	Name         string
+	Organization string // whose it is: by its name, or by its number; empty: the service's choice
+	ClientType   string // "confidential", or "public" for one that can keep no secret
+	Grant        string // the way to its tokens, in the service's words
+	RedirectURIs string // where a browser may come back, between blanks; empty: nowhere
+	Description  string
+	ClientID     string // what it calls itself; given by the service
+	ClientSecret Secret // its password, in the answer to its creation alone
+	CreatedAt    time.Time
 }
 
 // Property is one setting of a service that an administrator changes.

@@ -144,7 +144,7 @@ func TestTheClientChangesProperties(t *testing.T) {
 		t.Errorf("set %+v: %v", p, err)
 	}
 	list, err := c.ListProperties(ctx, admin.AccessToken)
-	if err != nil || len(list) != 1 || list[0] != p {
+	if err != nil || len(list) != 3 || list[2] != p {
 		t.Errorf("list %+v: %v", list, err)
 	}
 	if p, err = c.ResetProperty(ctx, admin.AccessToken, name); err != nil || p.Value != "" {

@@ -84,10 +84,10 @@ func TestOnlyAnAdminSeesAndChangesProperties(t *testing.T) {
 	}
 	for _, c := range [][3]string{{"GET", "/X", ""}, {"PATCH", "/X", `{"value":"1h"}`}, {"POST", "/X/reset", ""}} {
 		a := w.send(c[0], ciphertrust.PathProperties+c[1], c[2], bearer(admin)...)
-		w.want(a, 404, `property "X": not found: there is MAXIMUM_REFRESH_TOKEN_LIFETIME`, "an unknown name")
+		w.want(a, 404, `property "X": not found: there is ACCESS_TOKEN_EXPIRE_SECONDS, AUTHORIZATION_CODE_EXPIRE_SECONDS, MAXIMUM_REFRESH_TOKEN_LIFETIME`, "an unknown name")
 	}
 	list := w.send("GET", ciphertrust.PathProperties+"/", "", bearer(admin)...)
-	if list.member(t, "total") != 1.0 {
+	if list.member(t, "total") != 3.0 {
 		t.Errorf("list %s", list.body)
 	}
 }
