@@ -22,8 +22,8 @@ var mayImport = map[string][]string{
 	"cmd/ats-auth-server":               {"internal/daemon", "internal/terminal"},
 	"pkg/token":                         {},
 	"pkg/verifier":                      {"pkg/token", "internal/armour"},
-	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/dialect/tapis"},
-	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door"},
+	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/awx", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/dialect/tapis"},
+	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door", "internal/dialect/awx", "internal/dialect/awx/door"},
 	"pkg/store":                         {},
 	"pkg/store/storetest":               {"pkg/store", "pkg/store/memory"},
 	"pkg/store/memory":                  {"pkg/store"},
@@ -36,7 +36,9 @@ var mayImport = map[string][]string{
 	"internal/dialect/ciphertrust":      {"pkg/token", "internal/dialect"},
 	"internal/dialect/ciphertrust/door": {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/ciphertrust", "internal/issuer"},
 	"internal/dialect/tapis":            {"pkg/token", "internal/dialect"},
-	"internal/dialect/tapis/door":       {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/tapis", "internal/issuer", "internal/signing"},
+	"internal/dialect/tapis/door":       {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/oauth2", "internal/dialect/tapis", "internal/issuer", "internal/signing"},
+	"internal/dialect/awx":              {"pkg/token", "internal/dialect", "internal/dialect/oauth2"},
+	"internal/dialect/awx/door":         {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/awx", "internal/dialect/oauth2", "internal/issuer", "internal/pages"},
 	"internal/pages":                    {},
 	"internal/issuer":                   {"pkg/token", "pkg/store", "pkg/verifier", "internal/signing", "internal/password", "internal/throttle"},
 	"internal/signing":                  {"pkg/token", "internal/armour"},
@@ -153,7 +155,7 @@ func TestTheClientIsLean(t *testing.T) {
 		}
 	}
 	walk("cmd/ats-auth")
-	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door"} {
+	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door", "internal/dialect/awx/door"} {
 		if seen[room] {
 			t.Errorf("the client links %s", room)
 		}

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"crypto"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -244,6 +245,9 @@ func (s *Server) door(name, tenant string) (*issuer.Door, error) {
 	tenant = tenantOf(tenant)
 	if !slices.Contains(s.config.Dialects, name) {
 		return nil, fmt.Errorf("the door %q is not open; open: %s", name, strings.Join(s.config.Dialects, ", "))
+	}
+	if name == "awx" && tenant == store.DefaultTenant {
+		return nil, errors.New("the awx door has no keys: its tokens are rows")
 	}
 	if open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2, "ciphertrust": s.kylo}[name]; open != nil && open.Tenant == tenant {
 		return open, nil

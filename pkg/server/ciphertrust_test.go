@@ -56,7 +56,7 @@ func TestTheCipherTrustDoorIsOpenWhenItIsAskedFor(t *testing.T) {
 	if err != nil || len(keys) == 0 || keys[0].Algorithm != "HS256" {
 		t.Errorf("keys %v: %v", keys, err)
 	}
-	if _, err := New(t.Context(), Config{Store: w.store, Dialects: []string{"klingon"}}); err == nil || !strings.Contains(err.Error(), "ats, oauth2, tapis, ciphertrust") {
+	if _, err := New(t.Context(), Config{Store: w.store, Dialects: []string{"klingon"}}); err == nil || !strings.Contains(err.Error(), "ats, oauth2, tapis, ciphertrust, awx") {
 		t.Errorf("an unknown dialect: %v", err)
 	}
 }
@@ -98,7 +98,7 @@ func TestAPropertyHoldsAtEveryDoorAndInEveryProcess(t *testing.T) {
 	}
 	w.want(w.post("/user/refresh", `{"refresh_token":"`+ats+`"}`), http.StatusOK, "at the ats door, within the maximum")
 	list, err := w.server.Properties(t.Context(), store.DefaultTenant)
-	if err != nil || len(list) != 1 || list[0].Value != "1h" || PropertyDescription(list[0].Name) == "" {
+	if err != nil || len(list) != 3 || list[2].Value != "1h" || PropertyDescription(list[2].Name) == "" {
 		t.Errorf("properties %+v: %v", list, err)
 	}
 	w.do(w.server.ResetProperty(t.Context(), "", "MAXIMUM_REFRESH_TOKEN_LIFETIME"))

@@ -111,7 +111,7 @@ type PasswordCost struct {
 func DefaultDialects() []string { return []string{"ats", "oauth2"} }
 
 // Dialects are all doors that there are.
-func Dialects() []string { return []string{"ats", "oauth2", "tapis", "ciphertrust"} }
+func Dialects() []string { return []string{"ats", "oauth2", "tapis", "ciphertrust", "awx"} }
 
 // Server is the service. It is safe for concurrent use.
 type Server struct {
@@ -120,6 +120,7 @@ type Server struct {
 	ats     *issuer.Door
 	oauth2  *issuer.Door // nil where it is not open; so are those below
 	kylo    *issuer.Door
+	awx     *issuer.Door
 	tapis   *issuer.Doors
 	tenants *issuer.Doors // oauth2, of tenants with an address of their own
 	handler http.Handler
@@ -160,9 +161,13 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 	if slices.Contains(s.config.Dialects, "ats") {
 		doors = ats.NewHandler(s.ats, ats.Config{TrustedGateways: s.config.TrustedGateways, Fail: s.fail})
 	}
+	beside, err := s.openBeside(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var standard *door.Handler
 	if slices.Contains(s.config.Dialects, "oauth2") {
-		standard, err := s.openStandard(ctx)
-		if err != nil {
+		if standard, err = s.openStandard(ctx, beside); err != nil {
 			return nil, err
 		}
 		tenants, err := s.openTenants(ctx)
@@ -170,6 +175,11 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 			return nil, err
 		}
 		doors = before(tenants, before(standard, doors))
+	}
+	if beside != nil {
+		if doors, err = s.openAWX(beside, standard, doors); err != nil {
+			return nil, err
+		}
 	}
 	if slices.Contains(s.config.Dialects, "tapis") {
 		h, err := s.openTapis(ctx)
@@ -211,14 +221,14 @@ const (
 	oauth2RefreshTTL = 30 * 24 * 3600
 )
 
-// openStandard opens the oauth2 door.
-func (s *Server) openStandard(ctx context.Context) (*door.Handler, error) {
+// openStandard opens the oauth2 door. Its pages are those of what is beside too.
+func (s *Server) openStandard(ctx context.Context, beside *door.Beside) (*door.Handler, error) {
 	var err error
 	s.oauth2, err = s.issuer.Door(ctx, s.standard(store.DefaultTenant, s.config.PublicURL))
 	if err != nil {
 		return nil, err
 	}
-	return s.standardHandler(s.oauth2)
+	return s.standardHandler(s.oauth2, beside)
 }
 
 // standard is the oauth2 door of a tenant at an address, which is its issuer.
@@ -230,8 +240,8 @@ func (s *Server) standard(tenant, address string) issuer.DoorConfig {
 	}
 }
 
-func (s *Server) standardHandler(d *issuer.Door) (*door.Handler, error) {
-	return door.New(door.Config{URL: d.Issuer, Core: s.issuer, Door: d, Report: s.report, Now: s.config.Now})
+func (s *Server) standardHandler(d *issuer.Door, beside *door.Beside) (*door.Handler, error) {
+	return door.New(door.Config{URL: d.Issuer, Core: s.issuer, Door: d, Beside: beside, Report: s.report, Now: s.config.Now})
 }
 
 // kyloAccessTTL is the lifetime of the ciphertrust door's JWTs, in seconds.

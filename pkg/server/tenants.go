@@ -130,7 +130,7 @@ func (b *byHost) of(served issuer.Served) *door.Handler {
 	if known.of == served.Door {
 		return known.handler
 	}
-	h, err := b.server.standardHandler(served.Door)
+	h, err := b.server.standardHandler(served.Door, nil)
 	if err != nil { // the issuer has checked the address
 		b.server.config.Log.Error("a tenant's door cannot be opened", "tenant", served.Tenant.Name, "error", err)
 	}
