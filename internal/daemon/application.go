@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -33,6 +34,8 @@ type applicationFlags struct {
 	made   store.Application
 	public bool
 	jwks   string // file
+	// organisation is the name of the one it is made for; empty: none.
+	organisation string
 }
 
 func (f *applicationFlags) add(c *cobra.Command) {
@@ -48,14 +51,23 @@ func (f *applicationFlags) add(c *cobra.Command) {
 	flags.BoolVar(&f.made.Introspect, "introspect", false, "let it introspect every token, not only its own")
 	flags.BoolVar(&f.made.PKCEOptional, "pkce-optional", false, "let it ask for codes without PKCE (RFC 7636), which it does not know; never with --public")
 	flags.BoolVar(&f.made.SkipConsent, "skip-consent", false, "ask nobody to consent: it belongs to the house")
+	flags.Func("organisation", "make it for the awx door: one of the organisation `NAME`", func(name string) error {
+		f.organisation = name
+		return namesOrganisation(name)
+	})
+	flags.StringVar(&f.made.Description, "description", "", "say what it is for, a `TEXT`")
+	flags.BoolVar(&f.made.Implicit, "implicit", false, "let it ask for a token in the place of a code (RFC 6749 section 4.2), which whoever sees its address may take; with --organisation alone")
 }
 
 // application is what the flags say, for the service to judge.
 func (f *applicationFlags) application(tenant, name string) (store.Application, error) {
 	a := f.made
 	a.Tenant, a.Name = tenant, name
-	if len(a.Grants) == 0 {
+	switch {
+	case len(a.Grants) == 0 && !a.Implicit:
 		return a, command.Usage("application add: which grants? --grant client_credentials, say")
+	case a.Implicit && f.organisation == "":
+		return a, command.Usage("--implicit is for an application of the awx door: --organisation NAME")
 	}
 	a.Grants = slices.Clone(a.Grants)
 	for i, g := range a.Grants {
@@ -74,6 +86,27 @@ func (f *applicationFlags) application(tenant, name string) (store.Application, 
 	text, err := readPublicFile(f.jwks)
 	a.JWKS = string(text)
 	return a, err
+}
+
+// belong makes an application one of the awx door, where an organisation is named:
+// with its words as scopes, and a client_id of letters and digits as its clients
+// know it, unless others are given.
+func (f *applicationFlags) belong(ctx context.Context, s *server.Server, a *store.Application) error {
+	if f.organisation == "" {
+		return nil
+	}
+	o, err := knownOrganisation(ctx, s, a.Tenant, f.organisation)
+	if err != nil {
+		return err
+	}
+	a.Organisation = o.Number
+	if len(a.Scopes) == 0 {
+		a.Scopes = []string{"read", "write"}
+	}
+	if a.ID == "" {
+		a.ID = (rand.Text() + rand.Text())[:40]
+	}
+	return nil
 }
 
 // grantType is the registered value that a short name stands for.
@@ -103,8 +136,16 @@ func (a *app) applicationAdd(tenant *string) *cobra.Command {
 	var f applicationFlags
 	c := a.formatFlag(&cobra.Command{
 		Use: "add NAME", Short: "Add an application, and print its client_id and, this once, its client_secret", Args: cobra.ExactArgs(1),
+		Long: `Add an application, and print its client_id and, this once, its client_secret.
+
+With --organisation it is one of the awx door: it may ask for the scopes read and
+write, its client_id is 40 letters and digits, its client_secret 128, and plain
+http will do for its redirect URIs, compared character for character. That door
+knows an application by one grant, code, password or client_credentials, or by
+--implicit, and by refresh_token besides the first two.`,
 		Example: "  ats-auth-server application add Billing --grant client_credentials --scope read\n" +
-			"  ats-auth-server application add Notes --public --grant code --grant refresh_token --redirect-uri http://127.0.0.1/callback",
+			"  ats-auth-server application add Notes --public --grant code --grant refresh_token --redirect-uri http://127.0.0.1/callback\n" +
+			"  ats-auth-server application add Deploy --organisation Default --grant password --grant refresh_token",
 		RunE: func(c *cobra.Command, args []string) error {
 			wanted, err := f.application(*tenant, args[0])
 			if err != nil {
@@ -115,23 +156,30 @@ func (a *app) applicationAdd(tenant *string) *cobra.Command {
 				return err
 			}
 			return a.withStore(c.Context(), config, func(s *server.Server) error {
-				made, secret, err := s.AddApplication(c.Context(), wanted)
-				if errors.Is(err, store.ErrExists) {
-					return fmt.Errorf("there is an application or a user %q already", wanted.ID)
-				}
-				if err != nil {
+				if err := f.belong(c.Context(), s, &wanted); err != nil {
 					return err
 				}
-				if slices.Contains(made.Grants, token.GrantPassword) {
-					a.say("warning: with the password grant people tell the application their password: RFC 9700 section 2.4 forbids it, for others' applications above all")
-				}
-				a.say("application %s added", made.Name)
-				return a.answerCredentials(made, secret)
+				return a.addApplication(c.Context(), s, wanted)
 			})
 		},
 	})
 	f.add(c)
 	return c
+}
+
+func (a *app) addApplication(ctx context.Context, s *server.Server, wanted store.Application) error {
+	made, secret, err := s.AddApplication(ctx, wanted)
+	if errors.Is(err, store.ErrExists) {
+		return fmt.Errorf("there is an application or a user %q already", wanted.ID)
+	}
+	if err != nil {
+		return err
+	}
+	if slices.Contains(made.Grants, token.GrantPassword) {
+		a.say("warning: with the password grant people tell the application their password: RFC 9700 section 2.4 forbids it, for others' applications above all")
+	}
+	a.say("application %s added", made.Name)
+	return a.answerCredentials(made, secret)
 }
 
 // answerCredentials prints what an application logs in with, its secret the only

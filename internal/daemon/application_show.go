@@ -27,16 +27,24 @@ type applicationView struct {
 	Introspect   bool            `json:"introspect"`
 	SkipConsent  bool            `json:"skip_consent"`
 	PKCEOptional bool            `json:"pkce_optional"`
+	Number       int64           `json:"id"`           // by which the awx door calls it
+	Organisation string          `json:"organisation"` // empty: none
+	Owner        string          `json:"owner"`        // the user whose it is; empty: nobody's
+	Description  string          `json:"description"`
+	Implicit     bool            `json:"implicit"`
 	Created      string          `json:"created_at"`
 	Updated      string          `json:"updated_at"`
 }
 
-func viewApplication(a store.Application) applicationView {
+// viewApplication shows an application, with the name of its organisation of those.
+func viewApplication(a store.Application, organisations map[int64]string) applicationView {
 	some := func(list []string) []string { return append([]string{}, list...) }
 	v := applicationView{
 		Name: a.Name, ID: a.ID, Tenant: a.Tenant, AuthMethod: a.AuthMethod,
 		Grants: some(a.Grants), RedirectURIs: some(a.RedirectURIs), Scopes: some(a.Scopes), Audiences: some(a.Audiences),
-		Introspect: a.Introspect, SkipConsent: a.SkipConsent, PKCEOptional: a.PKCEOptional, Created: stamp(a.CreatedAt), Updated: stamp(a.UpdatedAt),
+		Introspect: a.Introspect, SkipConsent: a.SkipConsent, PKCEOptional: a.PKCEOptional,
+		Number: a.Number, Organisation: organisations[a.Organisation], Owner: a.Owner, Description: a.Description, Implicit: a.Implicit,
+		Created: stamp(a.CreatedAt), Updated: stamp(a.UpdatedAt),
 	}
 	if a.JWKS != "" {
 		v.JWKS = json.RawMessage(a.JWKS)
@@ -57,18 +65,18 @@ func (v applicationView) kind() string {
 
 func (v applicationView) text() string {
 	rows := [][2]string{{"name", v.Name}, {"client_id", v.ID}, {"kind", v.kind() + ", " + v.AuthMethod}}
-	for _, list := range []struct {
-		name  string
-		items []string
-	}{{"grants", v.Grants}, {"redirect URIs", v.RedirectURIs}, {"scopes", v.Scopes}, {"audiences", v.Audiences}} {
-		for i, item := range append(list.items, "-") {
-			switch {
-			case i == 0:
-				rows = append(rows, [2]string{list.name, item})
-			case i < len(list.items):
-				rows = append(rows, [2]string{"", item})
-			}
-		}
+	rows = appendList(rows, "grants", v.Grants)
+	rows = appendList(rows, "redirect URIs", v.RedirectURIs)
+	rows = appendList(rows, "scopes", v.Scopes)
+	rows = appendList(rows, "audiences", v.Audiences)
+	if v.Organisation != "" {
+		rows = append(rows, [2]string{"organisation", v.Organisation}, [2]string{"id", fmt.Sprint(v.Number)}, [2]string{"implicit", yesNo(v.Implicit)})
+	}
+	if v.Owner != "" {
+		rows = append(rows, [2]string{"owner", v.Owner})
+	}
+	if v.Description != "" {
+		rows = append(rows, [2]string{"description", oneLine(v.Description)})
 	}
 	rows = append(
 		rows, [2]string{"introspects", yesNo(v.Introspect)}, [2]string{"skips consent", yesNo(v.SkipConsent)},
@@ -76,6 +84,18 @@ func (v applicationView) text() string {
 		[2]string{"created", v.Created}, [2]string{"updated", v.Updated},
 	)
 	return aligned(rows)
+}
+
+// appendList adds a line for each item, the first with the name.
+func appendList(rows [][2]string, name string, items []string) [][2]string {
+	if len(items) == 0 {
+		return append(rows, [2]string{name, "-"})
+	}
+	for _, item := range items {
+		rows = append(rows, [2]string{name, item})
+		name = ""
+	}
+	return rows
 }
 
 func yesNo(b bool) string {
@@ -94,6 +114,9 @@ func applicationTable(views []applicationView) string {
 		for i, g := range v.Grants {
 			grants[i] = g[strings.LastIndexByte(g, ':')+1:] // those of later documents are URNs
 		}
+		if v.Implicit {
+			grants = append(grants, "implicit")
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", v.ID, v.Name, v.kind(), strings.Join(grants, ","), v.Created)
 	}
 	w.Flush()
@@ -109,9 +132,13 @@ func (a *app) applicationList(tenant *string) *cobra.Command {
 				if err != nil {
 					return err
 				}
+				organisations, err := organisationNames(c.Context(), s, *tenant)
+				if err != nil {
+					return err
+				}
 				views := make([]applicationView, len(all))
 				for i, one := range all {
-					views[i] = viewApplication(one)
+					views[i] = viewApplication(one, organisations)
 				}
 				return a.answer(views, applicationTable(views))
 			})
@@ -121,8 +148,12 @@ func (a *app) applicationList(tenant *string) *cobra.Command {
 
 func (a *app) applicationShow(tenant *string) *cobra.Command {
 	return a.applicationChange(tenant, "show ID", "Show an application",
-		func(_ context.Context, _ *server.Server, known store.Application) error {
-			v := viewApplication(known)
+		func(ctx context.Context, s *server.Server, known store.Application) error {
+			organisations, err := organisationNames(ctx, s, known.Tenant)
+			if err != nil {
+				return err
+			}
+			v := viewApplication(known, organisations)
 			return a.answer(v, v.text())
 		})
 }

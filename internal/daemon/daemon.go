@@ -122,7 +122,7 @@ names a section in lower case, or one of the file that differs in case alone.`,
 	f.StringVarP(&a.logLevel, "log-level", "l", "info", "`LEVEL` of the log: critical, error, warning, info, debug")
 	f.BoolVarP(&a.debug, "debug", "d", false, "same as --log-level debug")
 	a.serveFlags(root)
-	root.AddCommand(a.serveCommand(), a.userCommand(), a.serviceCommand(), a.applicationCommand(), a.tenantCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
+	root.AddCommand(a.serveCommand(), a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },

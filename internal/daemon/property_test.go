@@ -2,8 +2,8 @@ package daemon
 
 import (
 	"bytes"
-	"encoding/json"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -31,12 +31,12 @@ func TestAPropertyIsSetListedAndReset(t *testing.T) {
 	}
 	value := func() string {
 		t.Helper()
-		code, stdout, stderr := run(t, dir, "property", "list", "-f", "json")
-		var list []propertyView
-		if err := json.Unmarshal([]byte(stdout), &list); code != exitOK || stderr != "" || err != nil || len(list) != 1 || list[0].Name != name || list[0].Description == "" {
-			t.Fatalf("list: %d %q %q %v", code, stdout, stderr, err)
+		list := shown[[]propertyView](t, dir, "property", "list")
+		at := slices.IndexFunc(list, func(v propertyView) bool { return v.Name == name })
+		if at < 0 || slices.ContainsFunc(list, func(v propertyView) bool { return v.Description == "" || v.Name != name && v.Value != "" }) {
+			t.Fatalf("list: %+v", list)
 		}
-		return list[0].Value
+		return list[at].Value
 	}
 	if v := value(); v != "" {
 		t.Errorf("the value at first is %q", v)

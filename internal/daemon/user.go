@@ -24,7 +24,7 @@ func (a *app) userCommand() *cobra.Command {
 	return c
 }
 
-// users are those of the ats, oauth2, tapis and ciphertrust doors alike.
+// users are those of all doors alike.
 func users() accounts {
 	return accounts{
 		what: "user", whose: "the user's", void: "tokens and logins",
@@ -38,10 +38,11 @@ func users() accounts {
 
 func (a *app) userAdd(tenant *string) *cobra.Command {
 	var p passwordFlags
-	var roles []string
+	var roles, organisations []string
 	c := a.formatFlag(&cobra.Command{
 		Use: "add NAME", Short: "Add a user", Args: cobra.ExactArgs(1),
-		Example: "  ats-auth-server user add marco --generate\n  ats-auth-server user add admin --role admin --password-file admin.txt",
+		Example: "  ats-auth-server user add marco --generate\n  ats-auth-server user add admin --role admin --password-file admin.txt\n" +
+			"  ats-auth-server user add olga --organisation Default:admin --generate",
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := errors.Join(p.check(), checkRoles(roles)); err != nil {
 				return err
@@ -53,28 +54,43 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			u := store.User{Tenant: *tenant, Name: args[0], Roles: roles}
 			return a.withStore(c.Context(), config, func(s *server.Server) error {
-				if err := users().free(c.Context(), s, *tenant, args[0]); err != nil {
-					return err
-				}
-				password, err := a.readPassword(c.Context(), p, "user "+args[0])
-				if err != nil {
-					return err
-				}
-				u := store.User{Tenant: *tenant, Name: args[0], Roles: roles}
-				if err := s.AddUser(c.Context(), u, password); errors.Is(err, store.ErrExists) {
-					return fmt.Errorf("there is an application or a user %q already", args[0])
-				} else if err != nil {
-					return err
-				}
-				a.say("user %s added", args[0])
-				return a.answerGenerated(p, args[0], password)
+				return a.addUser(c.Context(), s, u, p, organisations)
 			})
 		},
 	})
 	p.add(c)
 	c.Flags().StringArrayVar(&roles, "role", nil, "give the user a `ROLE`: admin or auditor")
+	c.Flags().Func("organisation", "make the user a member of the organisation `NAME`, with NAME:admin an admin of it, with NAME:auditor an auditor", func(text string) error {
+		organisations = append(organisations, text)
+		name, _ := splitMembership(text)
+		return namesOrganisation(name)
+	})
 	return c
+}
+
+func (a *app) addUser(ctx context.Context, s *server.Server, u store.User, p passwordFlags, organisations []string) error {
+	if err := users().free(ctx, s, u.Tenant, u.Name); err != nil {
+		return err
+	}
+	memberships, err := knownMemberships(ctx, s, u.Tenant, organisations)
+	if err != nil {
+		return err
+	}
+	password, err := a.readPassword(ctx, p, "user "+u.Name)
+	if err != nil {
+		return err
+	}
+	if err := s.AddUser(ctx, u, password); errors.Is(err, store.ErrExists) {
+		return fmt.Errorf("there is an application or a user %q already", u.Name)
+	} else if err != nil {
+		return err
+	}
+	a.say("user %s added", u.Name)
+	// The user is there: the password must not be lost where the rest goes wrong.
+	err = setMemberships(ctx, s, u.Name, memberships)
+	return errors.Join(a.answerGenerated(p, u.Name, password), err)
 }
 
 func checkRoles(roles []string) error {
@@ -86,18 +102,19 @@ func checkRoles(roles []string) error {
 	return nil
 }
 
-// userView is what is shown of a user.
+// userView is what is shown of a user, in a list less than alone.
 type userView struct {
-	Name     string   `json:"name"`
-	Tenant   string   `json:"tenant"`
-	Roles    []string `json:"roles"`
-	Disabled bool     `json:"disabled"`
-	Created  string   `json:"created_at"`
-	Updated  string   `json:"updated_at"`
+	Name          string           `json:"name"`
+	Tenant        string           `json:"tenant"`
+	Roles         []string         `json:"roles"`
+	Disabled      bool             `json:"disabled"`
+	Created       string           `json:"created_at"`
+	Updated       string           `json:"updated_at"`
+	Organisations []membershipView `json:"organisations,omitzero"`
 }
 
 func viewUser(u store.User) userView {
-	return userView{u.Name, u.Tenant, append([]string{}, u.Roles...), u.Disabled, stamp(u.CreatedAt), stamp(u.UpdatedAt)}
+	return userView{u.Name, u.Tenant, append([]string{}, u.Roles...), u.Disabled, stamp(u.CreatedAt), stamp(u.UpdatedAt), nil}
 }
 
 func stamp(microseconds int64) string {
@@ -156,7 +173,7 @@ func (a *app) userList(tenant *string) *cobra.Command {
 
 func (a *app) userShow(tenant *string) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
-		Use: "show NAME", Short: "Show a user", Args: cobra.ExactArgs(1),
+		Use: "show NAME", Short: "Show a user, and the user's roles in organisations", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.with(c.Context(), func(s *server.Server) error {
 				if err := users().known(c.Context(), s, *tenant, args[0]); err != nil {
@@ -167,7 +184,10 @@ func (a *app) userShow(tenant *string) *cobra.Command {
 					return err
 				}
 				v := viewUser(u)
-				return a.answer(v, userTable([]userView{v}))
+				if v.Organisations, err = viewMemberships(c.Context(), s, *tenant, u.Name); err != nil {
+					return err
+				}
+				return a.answer(v, userTable([]userView{v})+membershipTable(v.Organisations))
 			})
 		},
 	})
