@@ -60,6 +60,9 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 	if args[0] == "tapis" || args[0] == "tapis-open" {
 		answer, ok = newOriginal(ts, args[0] == "tapis-open").ServeHTTP, true
 	}
+	if args[0] == "awx" {
+		answer, ok = newTower().ServeHTTP, true
+	}
 	if !ok {
 		ts.Fatalf("no fake server %q", args[0])
 	}

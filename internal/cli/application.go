@@ -31,6 +31,9 @@ func (a *app) applicationFlags(c *cobra.Command) {
 		[]string{"client_secret_basic", "client_secret_post", "private_key_jwt", "none"}, cobra.ShellCompDirectiveNoFileComp))
 }
 
+// dialect is asked for in many places: inlined it would be much of the binary.
+//
+//go:noinline
 func (a *app) dialect() string { return a.profile.Value("dialect").Reveal() }
 
 // address is what leads to the service: the issuer in the oauth2 dialect, else
@@ -73,8 +76,11 @@ func (a *app) identify(c *client.Config) error {
 	if _, typed := a.set["tenant"]; typed && c.Dialect != "tapis" {
 		return of("tapis", "the %s dialect has no tenants: --tenant", safe(c.Dialect))
 	}
-	if c.Dialect == "tapis" {
+	switch c.Dialect {
+	case "tapis":
 		return a.identifyTapis(c)
+	case "awx":
+		return a.identifyAWX(c)
 	}
 	if c.Dialect != "oauth2" {
 		// ksctl's is that of one refresh token: a saved one says nothing of others.

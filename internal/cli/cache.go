@@ -50,7 +50,7 @@ func (a *app) peek(login session.Login) (token.Set, time.Time, bool) {
 	t, ok := store.Get(key)
 	set := token.Set{AccessToken: t.AccessToken, TokenType: t.Type, Scope: t.Scope, ExpiresAt: t.ExpiresAt}
 	if !t.ExpiresAt.IsZero() {
-		set.ExpiresIn = max(0, int64(t.ExpiresAt.Sub(a.Now()).Seconds()))
+		set.ExpiresIn = max(0, secondsUntil(t.ExpiresAt, a.Now()))
 	}
 	return set, t.IssuedAt, ok
 }

@@ -144,7 +144,7 @@ func (a *app) tokenDelete() *cobra.Command {
 	c := &cobra.Command{
 		Use: "delete --id ID", Short: "End a login by its id", Args: cobra.NoArgs,
 		Long: `End a login by the id that token list shows: its refresh token is void from now
-on. Only the ciphertrust dialect has this.`,
+on. In the awx dialect it is a token that is deleted. No other dialect has this.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if id == "" {
 				return command.Usage("--id is missing: token list shows the ids")
@@ -163,12 +163,19 @@ func (a *app) runTokenDelete(ctx context.Context, id string) error {
 	if err := a.load(); err != nil {
 		return err
 	}
+	if err := a.checkID(id); err != nil {
+		return err
+	}
 	service, bearer, err := a.actor(ctx, "")
 	if err != nil {
 		return err
 	}
 	if err := service.EndLogin(ctx, bearer, id); err != nil {
 		return err
+	}
+	if a.dialect() == "awx" {
+		a.say(levelInfo, "Token %s deleted.", safe(id))
+		return nil
 	}
 	a.say(levelInfo, "Login %s ended.", safe(id))
 	return nil
@@ -182,7 +189,10 @@ func (a *app) runLoginShow(ctx context.Context, id string) error {
 	if f := a.flags.format; f != "" && !slices.Contains(listFormats(), f) {
 		return command.Usage("a login cannot be printed as %s, only as %s", f, strings.Join(listFormats(), ", "))
 	}
-	if err := a.checkColumns(loginColumns()...); err != nil {
+	if err := a.checkID(id); err != nil {
+		return err
+	}
+	if err := a.checkColumns(a.columnsOfLogins()...); err != nil {
 		return err
 	}
 	service, bearer, err := a.actor(ctx, "")

@@ -48,6 +48,9 @@ and the exit code is the command's: 128 and the signal's number for one that was
 killed, 126 for one that cannot be run, 127 for one that is not found. Other
 codes of ats-auth come before the command has begun.
 
+In the awx dialect the command also finds the token in CONTROLLER_OAUTH_TOKEN and the
+server in CONTROLLER_HOST, as the awx command has them.
+
 --revoke-on-exit revokes what the command was given. Some services end the login
 with its token, this project's own among them: what is saved is worth nothing
 then.`,
@@ -158,6 +161,9 @@ func (a *app) childEnvironment(k *keeper) []string {
 	if a.dialect() == "ciphertrust" {
 		ours["KSCTL_JWT"] = k.set.AccessToken.Reveal()
 	}
+	if a.dialect() == "awx" {
+		ours["CONTROLLER_OAUTH_TOKEN"], ours["CONTROLLER_HOST"] = k.set.AccessToken.Reveal(), a.controllerHost()
+	}
 	var env []string
 	for _, pair := range a.Environ {
 		name, _, _ := strings.Cut(pair, "=")
@@ -216,7 +222,7 @@ func (a *app) revokeGiven(k *keeper) {
 	defer cancel()
 	service, err := a.newClient()
 	if err == nil {
-		err = k.revoke(ctx, service.Revoke)
+		err = k.revoke(ctx, func(ctx context.Context, raw token.Secret) error { return a.revokeToken(ctx, service, raw) })
 	}
 	if err == nil {
 		err = a.forgetToken()

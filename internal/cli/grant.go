@@ -91,6 +91,10 @@ func (a *app) chooseGrant() (string, error) {
 	}
 	oauth2 := a.dialect() == "oauth2"
 	switch {
+	case a.dialect() == "awx" && grant != "" && grant != token.GrantPassword:
+		if err := a.checkAWXGrant(grant); err != nil {
+			return "", err
+		}
 	case grant != "" && grant != token.GrantPassword && !oauth2:
 		return "", of("oauth2", "the %s dialect knows no way to a token but a user's password, not %s", safe(a.dialect()), nameOf(grant))
 	case grant != "":

@@ -179,6 +179,12 @@ mint is a service by its name and password, or the bearer of ATS_AUTH_TOKEN. A s
 on this machine is first asked without a password if none is configured. Revoking one
 token leaves the others that came with it.
 
+awx makes a personal token by a user name and a password, or with --client-id a
+token of that application. --scope is read or write. Nothing but its id, which token
+create -f json prints, names a personal token afterwards: token list, token show --id,
+token edit --id and token revoke --id are of it. application is its own. The URL may
+be given with or without /api. Without a token to act with, name and password act.
+
 An access token is its server's business. One that is no JWT is printed as it is
 and called opaque; claims are verified by jwks_url or jwt_secret if configured,
 else, where they are shown, by the keys that the issuer publishes.
@@ -194,6 +200,8 @@ func dialectHelp(name string) string {
 		return "any OAuth 2.0 or OpenID Connect provider, ats-auth-server among them"
 	case "tapis":
 		return "Tapis v3: a user name and a password, and tokens that services mint"
+	case "awx":
+		return "AWX and Tower: personal tokens, and tokens of applications"
 	case "ciphertrust":
 		return "CipherTrust Manager, as ksctl: a user name and a password"
 	}

@@ -64,7 +64,9 @@ other commands have access tokens from now on. The password is never saved. A
 login that was saved before is revoked, once the new one is safe.
 
 The ways to log in are those of token create, but for the application's own: a
-user name and a password, in the oauth2 dialect also --device and --web.
+user name and a password, in the oauth2 dialect also --device and --web. In the awx
+dialect without --client-id there is no refresh token: a personal token is saved in
+its place, and deleted by logout.
 
 The file is that of the profile, or --configfile; its service alone will see what
 it holds.`,
@@ -75,13 +77,14 @@ it holds.`,
 			if err := life.check(c); err != nil {
 				return err
 			}
-			return a.runLogin(c.Context(), life)
+			return a.runLogin(c, life)
 		},
 	}
 	a.later(c, func() {
 		a.credentialFlags(c.Flags())
 		a.grantFlags(c)
 		a.applicationFlags(c)
+		descriptionFlag(c)
 		c.Flags().Int64Var(&life.days, "days", 0, "how many `DAYS` the login is to last (default 30)")
 		c.Flags().Int64Var(&life.hours, "hours", 0, "how many `HOURS` it is to last, beside the days")
 	})
@@ -90,7 +93,8 @@ it holds.`,
 
 // runLogin saves the new login before it ends the old one, and looks whether it
 // can be saved before it asks for a password.
-func (a *app) runLogin(ctx context.Context, life lifetime) error {
+func (a *app) runLogin(c *cobra.Command, life lifetime) error {
+	ctx := c.Context()
 	if err := a.loadNamed(); err != nil {
 		return err
 	}
@@ -103,6 +107,9 @@ func (a *app) runLogin(ctx context.Context, life lifetime) error {
 	}
 	want := a.lasting(life)
 	if err := a.checkTapisLogin(want); err != nil {
+		return err
+	}
+	if err := a.wishAWX(c, &want); err != nil {
 		return err
 	}
 	service, err := a.newClient()
@@ -121,6 +128,7 @@ func (a *app) runLogin(ctx context.Context, life lifetime) error {
 	if err != nil {
 		return err
 	}
+	a.keepPersonal(&set)
 	if set.RefreshToken.IsZero() {
 		return token.Refuse(token.ErrUnsupported, "the server gave no refresh token: there is nothing to save")
 	}
@@ -167,8 +175,8 @@ func (a *app) loginGrant() (string, error) {
 // asked for an end that it cannot be asked for.
 func (a *app) lasting(life lifetime) token.Request {
 	want := a.wanted()
-	want.Refresh = true
-	if life.said || a.dialect() != "oauth2" && a.dialect() != "tapis" {
+	want.Refresh = !a.personal()
+	if life.said || a.dialect() != "oauth2" && a.dialect() != "tapis" && a.dialect() != "awx" {
 		want.RefreshTTL = life.seconds()
 	}
 	return want
@@ -182,8 +190,11 @@ func (a *app) lasts(ctx context.Context, service *client.Client, set token.Set, 
 		granted = a.listedEnd(ctx, service, set.AccessToken)
 	}
 	switch {
+	case next.LoginID != "" && !set.ExpiresAt.IsZero():
+		next.ExpiresAt = set.ExpiresAt
+		return "logged in until " + set.ExpiresAt.UTC().Format(time.DateOnly)
 	case granted > 0:
-	case a.dialect() == "oauth2", a.dialect() == "tapis":
+	case a.dialect() == "oauth2", a.dialect() == "tapis", a.dialect() == "awx":
 		return "logged in; how long this login lasts is the server's business"
 	default:
 		granted = life.seconds()
@@ -231,6 +242,12 @@ func (a *app) newLogin(service *client.Client, set token.Set) session.Login {
 		l.Issuer, l.ClientID, l.Scope, l.Resource = service.Issuer(), value("client_id"), value("scope"), value("resource")
 		l.AuthMethod, l.ClientKeyID, l.DPoPKey = value("auth_method"), value("client_key_id"), value("dpop_key")
 		a.keepProof(&l)
+	case "awx":
+		l.LoginID = set.LoginID
+		if l.LoginID == "" {
+			l.ClientID = value("client_id")
+			a.keepProof(&l)
+		}
 	case "tapis":
 		l.ClientID = value("client_id")
 		a.keepProof(&l)
@@ -303,7 +320,12 @@ func (a *app) endLost(ctx context.Context, next session.Login, set token.Set) er
 	if a.dialect() == "ats" {
 		last = set.AccessToken
 	}
-	if err := service.Revoke(ctx, last); err != nil && !alreadyGone(err) {
+	if next.LoginID != "" {
+		err = a.endPersonal(ctx, service, next)
+	} else {
+		err = service.Revoke(ctx, last)
+	}
+	if err != nil && !alreadyGone(err) {
 		a.warn("the new login, which nobody has now, could not be ended either: %v", err)
 	}
 	return nil

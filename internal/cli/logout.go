@@ -53,7 +53,7 @@ func (a *app) runLogout(ctx context.Context) error {
 			unsaved = keep
 			return l, nil
 		}
-		l.RefreshToken, l.ExpiresAt = token.Secret{}, time.Time{}
+		l.RefreshToken, l.LoginID, l.ExpiresAt = token.Secret{}, "", time.Time{}
 		if l.Dialect == "ciphertrust" {
 			l.ClientID = ""
 		}
@@ -111,6 +111,9 @@ func (a *app) endLogin(ctx context.Context, l session.Login) (left session.Login
 // tokens alone, and a login with any of them: where there is none it makes one,
 // which may change the login that is left if the rest fails.
 func (a *app) revokeLogin(ctx context.Context, service *client.Client, l session.Login) (session.Login, error) {
+	if l.LoginID != "" {
+		return l, a.endPersonal(ctx, service, l)
+	}
 	if l.Dialect != "ats" {
 		return l, service.Revoke(ctx, l.RefreshToken)
 	}

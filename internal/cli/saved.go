@@ -172,6 +172,10 @@ func (a *app) refreshLogin(ctx context.Context, want token.Request, done func(se
 // spend trades the refresh token of a login, and returns the login as it is to
 // be saved. The answer may be all there is of it: an interrupt waits.
 func (a *app) spend(ctx context.Context, service *client.Client, login session.Login, want token.Request) (token.Set, session.Login, error) {
+	if login.LoginID != "" {
+		set, err := a.askPersonal(ctx, service, login, want)
+		return set, login, err
+	}
 	a.say(levelStory, "Requesting new token...")
 	set, err := service.Refresh(context.WithoutCancel(ctx), login.RefreshToken, want)
 	if alreadyGone(err) { // what it gave is not handed out any more either

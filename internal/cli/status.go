@@ -82,23 +82,23 @@ func (a *app) shortStatus(login session.Login, err error) error {
 		text = a.profile.Name + ":" + text
 	}
 	if !login.ExpiresAt.IsZero() {
-		text += " " + shortSpan(login.ExpiresAt.Sub(a.Now()))
+		text += " " + shortSpan(secondsUntil(login.ExpiresAt, a.Now()))
 	}
 	_, err = fmt.Fprintln(a.Stdout, text)
 	return err
 }
 
 // shortSpan is a time in its largest unit: 29d, 5h, 12m.
-func shortSpan(d time.Duration) string {
+func shortSpan(seconds int64) string {
 	switch {
-	case d <= 0:
+	case seconds <= 0:
 		return "expired"
-	case d >= 24*time.Hour:
-		return fmt.Sprintf("%dd", d/(24*time.Hour))
-	case d >= time.Hour:
-		return fmt.Sprintf("%dh", d/time.Hour)
+	case seconds >= 86400:
+		return fmt.Sprintf("%dd", seconds/86400)
+	case seconds >= 3600:
+		return fmt.Sprintf("%dh", seconds/3600)
 	}
-	return fmt.Sprintf("%dm", d/time.Minute)
+	return fmt.Sprintf("%dm", seconds/60)
 }
 
 // status is all there is to know without asking anybody. err is why there is no
@@ -139,9 +139,9 @@ func (a *app) status(login session.Login, err error) record {
 
 // left is how long something lasts: seconds for a program, words for a person.
 func (a *app) left(end time.Time) any {
-	d := max(end.Sub(a.Now()), 0)
+	seconds := max(secondsUntil(end, a.Now()), 0)
 	if a.flags.format == "table" {
-		return span(d)
+		return spanOf(seconds)
 	}
-	return int64(d / time.Second)
+	return seconds
 }

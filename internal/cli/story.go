@@ -68,6 +68,8 @@ func (a *app) closeLog() {
 }
 
 // safe keeps what came from elsewhere from acting on the terminal.
+//
+//go:noinline
 func safe(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) || unicode.Is(unicode.Cf, r) {

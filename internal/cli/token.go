@@ -18,8 +18,8 @@ import (
 )
 
 func (a *app) tokenCommand() *cobra.Command {
-	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, get, refresh, show, verify, check, list and revoke tokens"}
-	c.AddCommand(a.tokenCreate(), a.tokenGet(), a.tokenRefresh(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenList(), a.tokenRevoke(), a.tokenRevokeAll(), a.tokenDelete())
+	c := &cobra.Command{Use: "token", Aliases: []string{"tokens"}, Short: "Create, get, refresh, show, verify, check, list, edit and revoke tokens"}
+	c.AddCommand(a.tokenCreate(), a.tokenGet(), a.tokenRefresh(), a.tokenShow(), a.tokenVerify(), a.tokenCheck(), a.tokenList(), a.tokenEdit(), a.tokenRevoke(), a.tokenRevokeAll(), a.tokenDelete())
 	return c
 }
 
@@ -65,11 +65,20 @@ func (a *app) checkDialect() error {
 }
 
 // newClient makes the client of the configured service.
-func (a *app) newClient() (*client.Client, error) { return a.newClientAs("") }
+func (a *app) newClient() (*client.Client, error) { return a.newClientWith(func(*client.Config) {}) }
 
 // newClientAs is newClient for what is known to the service by another client id;
 // "" for the configured one.
 func (a *app) newClientAs(clientID string) (*client.Client, error) {
+	return a.newClientWith(func(c *client.Config) {
+		if clientID != "" {
+			c.ClientID = clientID
+		}
+	})
+}
+
+// newClientWith is newClient with a change to its configuration.
+func (a *app) newClientWith(change func(*client.Config)) (*client.Client, error) {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	if value(a.address()) == "" {
 		return nil, a.noAddress()
@@ -83,9 +92,7 @@ func (a *app) newClientAs(clientID string) (*client.Client, error) {
 	if err := a.identify(&config); err != nil {
 		return nil, err
 	}
-	if clientID != "" {
-		config.ClientID = clientID
-	}
+	change(&config)
 	if a.flags.debug {
 		config.Trace = func(line string) { a.tell(levelDebug, safe(line)) }
 	}

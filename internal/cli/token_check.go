@@ -53,6 +53,9 @@ func (a *app) runTokenCheck(c *cobra.Command, args []string, minTTL time.Duratio
 	if err != nil {
 		return err
 	}
+	if err := a.checkAWXCheck(minTTL, scope); err != nil {
+		return err
+	}
 	answer, err := service.Check(c.Context(), token.NewSecret(raw))
 	if err != nil {
 		return err

@@ -15,7 +15,7 @@ import (
 )
 
 // setColumns are what a token set prints, the first by default.
-var setColumns = []string{"access_token", "token_type", "expires_at", "expires_in", "scope", "refresh_token", "id_token"}
+var setColumns = []string{"access_token", "token_type", "expires_at", "expires_in", "scope", "refresh_token", "id_token", "id"}
 
 func (a *app) tokenCreate() *cobra.Command {
 	var want token.Request
@@ -37,6 +37,10 @@ In the tapis dialect a token is minted, for a user who need not be there, with
 any of --account-type service, --as-user, --delegate-as, --target-site and --claims.
 ATS_AUTH_TOKEN asks for it, unless credentials are typed.
 
+In the awx dialect it is a personal token, which lives for very long and has no
+refresh token, or with --client-id a token of that application. --scope is read or
+write (default write), --description says what a personal one is for.
+
 With --refresh-token that is traded instead. In the ciphertrust dialect the
 result is ksctl's JSON object, jwt, duration, token_type and with --issue-rt
 refresh_token; --issue-rt of a refresh token renews it, which voids the old one.
@@ -48,6 +52,7 @@ Nothing is saved: login does that.`,
   ats-auth token create --dialect oauth2 --issuer https://id.example.org --client-id app --device
   ats-auth token create --dialect ciphertrust --refresh-token - < rt.txt | jq -r .jwt
   ats-auth token create --dialect tapis --tenant dev --username files --account-type service --as-user jstubbs --claims '{"scope": "dev"}'
+  ats-auth token create --dialect awx --username marco --scope read --description 'nightly report'
   ats-auth token create --subject-token-file token.txt --resource https://api.example.org`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want, wish, mint) },
 	}
@@ -63,6 +68,7 @@ Nothing is saved: login does that.`,
 		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
 		a.refreshWishFlags(c, &wish)
 		a.mintFlags(c, &mint)
+		descriptionFlag(c)
 		c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m or 30d")
 	})
 	return c
@@ -112,6 +118,9 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshW
 	}
 	asked := a.wanted()
 	want.Scope, want.Resources = asked.Scope, asked.Resources
+	if err := a.wishAWX(c, &want); err != nil {
+		return err
+	}
 	set, err := a.obtain(c.Context(), service, grant, "", want)
 	if err != nil {
 		return err
@@ -211,6 +220,9 @@ func (a *app) accessRecord(set token.Set) record {
 	}
 	if set.Scope != "" {
 		r = append(r, field{"scope", set.Scope})
+	}
+	if set.LoginID != "" && a.dialect() == "awx" {
+		r = append(r, field{"id", set.LoginID})
 	}
 	return r
 }

@@ -21,7 +21,12 @@ them. It is done in the name of ATS_AUTH_TOKEN, else of the saved login, else af
 a login with the usual credentials; in the oauth2 dialect ats-auth-server wants a token of the scope account. The columns for
 -c are:
 
-  ` + strings.Join(loginColumns(), ", "),
+  ` + strings.Join(loginColumns(), ", ") + `
+
+In the awx dialect they are the tokens that you may see, personal ones and those of
+applications, and the columns are:
+
+  ` + strings.Join(tokenColumns(), ", "),
 		Example: `  ats-auth token list
   ats-auth token list -f json | jq -r '.[] | select(.current | not).id'`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenList(c.Context(), query) },
@@ -52,7 +57,7 @@ func (a *app) runTokenList(ctx context.Context, query token.LoginQuery) error {
 	if f := a.flags.format; f != "" && !slices.Contains(listFormats(), f) {
 		return command.Usage("a list cannot be printed as %s, only as %s", f, strings.Join(listFormats(), ", "))
 	}
-	if err := a.checkColumns(loginColumns()...); err != nil {
+	if err := a.checkColumns(a.columnsOfLogins()...); err != nil {
 		return err
 	}
 	if err := a.checkQuery(query); err != nil {
@@ -82,7 +87,7 @@ func (a *app) runTokenList(ctx context.Context, query token.LoginQuery) error {
 func (a *app) printLogins(logins []token.Login) error {
 	table := a.flags.format == "" || a.flags.format == "table"
 	if table && len(logins) == 0 {
-		a.say(levelInfo, "No logins.")
+		a.say(levelInfo, "No %s.", map[bool]string{true: "tokens", false: "logins"}[a.dialect() == "awx"])
 		return nil
 	}
 	if table && len(a.flags.columns) == 0 {
@@ -90,13 +95,16 @@ func (a *app) printLogins(logins []token.Login) error {
 	}
 	list := make([]record, len(logins))
 	for i, login := range logins {
-		list[i] = loginRecord(login)
+		list[i] = a.recordOf(login)
 	}
 	return a.printList(list)
 }
 
 // printLoginTable prints what a person wants to know.
 func (a *app) printLoginTable(logins []token.Login) error {
+	if a.dialect() == "awx" {
+		return a.printTokenTable(logins)
+	}
 	var list []record
 	for _, l := range logins {
 		name := l.Name
@@ -127,13 +135,31 @@ func (a *app) age(t time.Time) string {
 	return relative(t, a.Now())
 }
 
-func loginRecord(l token.Login) record {
-	stamp := func(t time.Time) string {
-		if t.IsZero() {
-			return ""
-		}
-		return t.UTC().Format(time.RFC3339)
+// recordOf is a login, or a token that is a row, for a program.
+func (a *app) recordOf(l token.Login) record {
+	if a.dialect() == "awx" {
+		return tokenRecord(l)
 	}
+	return loginRecord(l)
+}
+
+// columnsOfLogins are the names in recordOf.
+func (a *app) columnsOfLogins() []string {
+	if a.dialect() == "awx" {
+		return tokenColumns()
+	}
+	return loginColumns()
+}
+
+// stamp is a time for a program; nothing of one that is not known.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func loginRecord(l token.Login) record {
 	return record{
 		{"id", l.ID},
 		{"client", l.Client},

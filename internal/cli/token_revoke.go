@@ -12,6 +12,7 @@ import (
 )
 
 func (a *app) tokenRevoke() *cobra.Command {
+	var id string
 	c := &cobra.Command{
 		Use: "revoke TOKEN... | -", Short: "Revoke tokens",
 		Long: `Revoke tokens: the server refuses them from now on. With - every line of
@@ -21,13 +22,24 @@ tokens too, and ends the login with them.
 
 --refresh-token or --refresh-token-file names one in the place of an argument. A
 CipherTrust server takes refresh tokens alone, with the --client-id that came with
-it, or with --username and the password.`,
+it, or with --username and the password. An AWX server takes tokens of an
+application with its --client-id; a personal one it deletes by --id, as token delete
+does, and by its value where it is the saved login or the only one of its user.`,
 		Example: `  ats-auth token revoke "$TOKEN"
   ats-auth token revoke - < tokens.txt`,
 		Args: cobra.ArbitraryArgs,
-		RunE: func(c *cobra.Command, args []string) error { return a.runTokenRevoke(c.Context(), args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case id == "":
+				return a.runTokenRevoke(c.Context(), args)
+			case len(args) > 0:
+				return command.Usage("--id and a token exclude each other")
+			}
+			return a.runTokenDelete(c.Context(), id)
+		},
 	}
 	a.later(c, func() {
+		c.Flags().StringVar(&id, "id", "", "the `ID` that token list shows, instead of the token; awx and ciphertrust dialects")
 		a.applicationFlags(c)
 		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
 		a.credentialFlags(c.Flags())
@@ -123,7 +135,7 @@ func (a *app) revokeOne(ctx context.Context, service *client.Client, raw string)
 	case a.dialect() == "ats": // which has no tokens but such
 		return err
 	}
-	if err := service.Revoke(ctx, token.NewSecret(raw)); err != nil {
+	if err := a.revokeToken(ctx, service, token.NewSecret(raw)); err != nil {
 		return err
 	}
 	a.say(levelInfo, "Token revoked.")

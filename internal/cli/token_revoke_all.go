@@ -53,7 +53,8 @@ func (a *app) runTokenRevokeAll(ctx context.Context, user string) error {
 
 // actor makes a client and finds the token to act with: ATS_AUTH_TOKEN, else one
 // of the saved login, unless other credentials were typed, else one of a new
-// login. Without another name that is the login of who is acted for.
+// login. Without another name that is the login of who is acted for. In the awx
+// dialect the token is zero where it is name and password that act.
 func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Secret, error) {
 	if !a.profile.Value("token").IsZero() || a.saved.err == nil && a.profile.LoginFile != "" && !a.typedCredentials() {
 		service, err := a.newClient()
@@ -66,6 +67,10 @@ func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Sec
 	grant, err := a.chooseGrant()
 	if err != nil {
 		return nil, token.Secret{}, err
+	}
+	if a.dialect() == "awx" && grant == token.GrantPassword {
+		service, err := a.actAWX(ctx, user)
+		return service, token.Secret{}, err
 	}
 	service, err := a.newClient()
 	if err != nil {

@@ -5,17 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
 func (a *app) tokenShow() *cobra.Command {
+	var id string
 	c := &cobra.Command{
 		Use: "show [TOKEN|-]", Short: "Decode a token, and verify it when a key is configured", Args: cobra.MaximumNArgs(1),
 		Long: `Decode a token: its header, its claims, and its times as epoch seconds, in UTC
@@ -23,12 +26,25 @@ and relative to now. An expired token is shown too. When a key is configured the
 signature is verified, and a token that is not genuine is refused.
 
 Without an argument the token is ATS_AUTH_TOKEN, else standard input. -c prints
-header, claims, verified, validity, or a single claim by its name.`,
+header, claims, verified, validity, or a single claim by its name.
+
+With --id it is what the server says of a token, in the awx dialect, or of a login,
+in the ciphertrust dialect.`,
 		Example: `  ats-auth token show "$TOKEN"
   ats-auth token show -c sub "$TOKEN"`,
-		RunE: func(c *cobra.Command, args []string) error { return a.runTokenShow(c, args) },
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case id == "":
+				return a.runTokenShow(c, args)
+			case len(args) > 0:
+				return command.Usage("--id and a token exclude each other")
+			}
+			return a.runLoginShow(c.Context(), id)
+		},
 	}
 	a.later(c, func() {
+		c.Flags().StringVar(&id, "id", "", "show the token or login of that `ID` instead; awx and ciphertrust dialects")
+		a.credentialFlags(c.Flags())
 		a.keyFlags(c.Flags())
 		a.formatFlags(c.Flags())
 	})
@@ -160,13 +176,25 @@ func relative(t, now time.Time) string {
 		return "just now"
 	}
 	if d > 0 {
-		return "in " + span(d)
+		return "in " + spanOf(secondsUntil(t, now))
 	}
-	return span(-d) + " ago"
+	return spanOf(-secondsUntil(t, now)) + " ago"
+}
+
+// secondsUntil is how long it is from now to t, however far.
+func secondsUntil(t, now time.Time) int64 {
+	if d := t.Sub(now).Round(time.Second); d.Abs() < math.MaxInt64 {
+		return int64(d / time.Second)
+	}
+	return t.Unix() - now.Unix()
 }
 
 func span(d time.Duration) string {
-	seconds := int64(d.Round(time.Second) / time.Second)
+	return spanOf(int64(d.Round(time.Second) / time.Second))
+}
+
+// spanOf is span for what a Duration may be too short for: it ends after 292 years.
+func spanOf(seconds int64) string {
 	units := []struct {
 		name    string
 		seconds int64

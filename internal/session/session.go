@@ -76,6 +76,9 @@ type Login struct {
 	// shares does not say.
 	Dialect string
 	Tenant  string
+	// LoginID is what the service calls a login that is a token in itself, a personal
+	// one of AWX: it is in the place of the RefreshToken. Empty for all others.
+	LoginID string
 	// What an oauth2 service must be told again at every refresh.
 	Issuer, Scope, Resource string // Resource: URIs separated by blanks
 	AuthMethod              string // how the application proves itself

@@ -25,6 +25,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
+	"github.com/ats-auth/ats-auth/internal/dialect/awx"
 	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis"
@@ -53,7 +54,8 @@ type Config struct {
 	// ClientID names the application to an oauth2 service. Default none, which few
 	// services take. To a ciphertrust service it is what goes with the refresh token
 	// that is revoked; by default the service is asked for it. A tapis service gives
-	// refresh tokens at a login only to a client with a ClientSecret.
+	// refresh tokens at a login only to a client with a ClientSecret. In the awx dialect
+	// logins go through it; without one they are personal tokens.
 	ClientID string
 	// ClientSecret is the application's password. Default none: a public one.
 	ClientSecret token.Secret
@@ -68,6 +70,9 @@ type Config struct {
 	// ProofKey binds tokens to a key, of which each request carries a proof (RFC
 	// 9449). Default none: whoever has a token can use it.
 	ProofKey crypto.Signer
+	// Actor is who acts where a bearer is wanted and none is given, by name and
+	// password; awx dialect. Default nobody.
+	Actor token.Credentials
 	// RedirectPort is where the browser's answer to GrantAuthorizationCode is
 	// waited for, on 127.0.0.1, path /callback. Default any port that is free (RFC
 	// 8252 section 7.3).
@@ -103,6 +108,7 @@ type speaker func(Config, dialect.Exchange) (dialect.Client, error)
 func speakers() map[string]speaker {
 	return map[string]speaker{
 		"ats":    func(_ Config, carry dialect.Exchange) (dialect.Client, error) { return ats.NewClient(carry), nil },
+		"awx":    newAWX,
 		"oauth2": newOAuth2,
 		"ciphertrust": func(c Config, carry dialect.Exchange) (dialect.Client, error) {
 			return ciphertrust.NewClient(ciphertrust.Config{Exchange: carry, ClientID: c.ClientID}), nil
@@ -119,6 +125,13 @@ func newOAuth2(c Config, carry dialect.Exchange) (dialect.Client, error) {
 		ClientKey: c.ClientKey, ClientKeyID: c.ClientKeyID, AuthMethod: c.AuthMethod,
 		ProofKey: c.ProofKey, RedirectPort: c.RedirectPort,
 	})
+}
+
+func newAWX(c Config, carry dialect.Exchange) (dialect.Client, error) {
+	return awx.NewClient(awx.Config{
+		Exchange: carry, URL: strings.TrimRight(c.URL, "/"), ClientID: c.ClientID, ClientSecret: c.ClientSecret,
+		Actor: c.Actor, RedirectPort: c.RedirectPort,
+	}), nil
 }
 
 // Dialects returns the names that Config.Dialect takes.

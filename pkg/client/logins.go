@@ -36,6 +36,15 @@ func (c *Client) EndLogin(ctx context.Context, bearer token.Secret, id string) e
 	return keeper.EndLogin(ctx, bearer, id)
 }
 
+// EditLogin changes one login by its ID, and returns it as it is then: ErrUnknown
+// when the bearer has none of it, ErrUnsupported where logins cannot be changed.
+func (c *Client) EditLogin(ctx context.Context, bearer token.Secret, id string, change token.LoginChange) (token.Login, error) {
+	if editor, ok := c.speaker.(dialect.LoginEditor); ok {
+		return editor.EditLogin(ctx, bearer, id, change)
+	}
+	return token.Login{}, token.Refuse(token.ErrUnsupported, "this dialect cannot change a token or a login")
+}
+
 func (c *Client) keeper() (dialect.LoginKeeper, error) {
 	if keeper, ok := c.speaker.(dialect.LoginKeeper); ok {
 		return keeper, nil
