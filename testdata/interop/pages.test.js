@@ -169,10 +169,12 @@ describe('an application asks', () => {
 
   test('a person has nothing but a keyboard', () => visit(async (page) => {
     const focused = () => page.evaluate('document.activeElement.innerText || document.activeElement.name')
+    // A browser moves the focus to where a page begins some moments after it is there.
+    const begins = (name) => page.waitForFunction((name) => document.activeElement.name === name, name, { timeout: 10_000 })
     const { keyboard } = page
     const flow = authorizationURL(callback.uri)
     await page.goto(flow.url)
-    assert.equal(await focused(), 'username')
+    await begins('username')
     await keyboard.type(alice.name)
     await keyboard.press('Tab')
     await keyboard.type(alice.password)
@@ -189,7 +191,7 @@ describe('an application asks', () => {
     const set = await trade(flow)
     const device = await startDevice()
     await page.goto(device.verification_uri)
-    assert.equal(await focused(), 'user_code')
+    await begins('user_code')
     await keyboard.type(device.user_code)
     await keyboard.press('Enter')
     await page.waitForSelector('p.code')
