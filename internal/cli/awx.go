@@ -204,7 +204,7 @@ Only the awx dialect has this.`,
 		},
 	}
 	a.later(c, func() {
-		c.Flags().StringVar(&id, "id", "", "the `ID` of the token")
+		c.Flags().Var((*once)(&id), "id", "the `ID` of the token")
 		c.Flags().StringVar(&scope, "scope", "", "`SCOPE` that it is to have, read or write")
 		c.Flags().StringVar(&description, "description", "", "what it is for, in `WORDS`")
 		a.credentialFlags(c.Flags())

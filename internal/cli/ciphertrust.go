@@ -153,7 +153,7 @@ on. In the awx dialect it is a token that is deleted. No other dialect has this.
 		},
 	}
 	a.later(c, func() {
-		c.Flags().StringVar(&id, "id", "", "the `ID` of the login")
+		c.Flags().Var((*once)(&id), "id", "the `ID` of the login")
 		a.credentialFlags(c.Flags())
 	})
 	return c

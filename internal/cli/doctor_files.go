@@ -236,16 +236,16 @@ func (d *doctor) loginIn(login session.Login) {
 		return
 	}
 	text := inifile.ShowName(d.profile.LoginFile)
-	left := login.ExpiresAt.Sub(d.Now())
+	left := secondsUntil(login.ExpiresAt, d.Now())
 	switch {
 	case login.ExpiresAt.IsZero():
 		d.ok("saved login", "%s, end not known", text)
 	case left <= 0:
 		d.fail("saved login", &hinted{token.Refuse(token.ErrExpired, "the login in %s has expired", text), "ats-auth login"})
-	case left < soon:
-		d.warnOf("saved login", "ats-auth login", "%s ends in %s", text, span(left))
+	case left < int64(soon/time.Second):
+		d.warnOf("saved login", "ats-auth login", "%s ends in %s", text, spanOf(left))
 	default:
-		d.ok("saved login", "%s ends in %s", text, span(left))
+		d.ok("saved login", "%s ends in %s", text, spanOf(left))
 	}
 }
 

@@ -227,6 +227,20 @@ func (a *app) accessRecord(set token.Set) record {
 	return r
 }
 
+// once is a flag that names one thing: a second one would silently be in the place
+// of the first.
+type once string
+
+func (o *once) String() string { return string(*o) }
+func (o *once) Type() string   { return "string" }
+func (o *once) Set(text string) error {
+	if *o != "" {
+		return errors.New("it can be given once")
+	}
+	*o = once(text)
+	return nil
+}
+
 // seconds is a flag that is a lifetime: seconds, a Go duration of whole ones, or a
 // number of days or weeks, 30d say.
 type seconds int64

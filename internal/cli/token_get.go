@@ -33,7 +33,7 @@ With --id it is ksctl's tokens get: what the server says of a login.`,
 	}
 	a.later(c, func() {
 		c.Flags().DurationVar(&minTTL, "min-ttl", 0, "demand that much life left, 5m say")
-		c.Flags().StringVar(&id, "id", "", "show the login of that `ID` instead; ciphertrust dialect")
+		c.Flags().Var((*once)(&id), "id", "show the login of that `ID` instead; ciphertrust dialect")
 		a.applicationFlags(c)
 		a.formatFlags(c.Flags())
 	})

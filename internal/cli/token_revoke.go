@@ -39,7 +39,7 @@ does, and by its value where it is the saved login or the only one of its user.`
 		},
 	}
 	a.later(c, func() {
-		c.Flags().StringVar(&id, "id", "", "the `ID` that token list shows, instead of the token; awx and ciphertrust dialects")
+		c.Flags().Var((*once)(&id), "id", "the `ID` that token list shows, instead of the token; awx and ciphertrust dialects")
 		a.applicationFlags(c)
 		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
 		a.credentialFlags(c.Flags())

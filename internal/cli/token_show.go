@@ -43,7 +43,7 @@ in the ciphertrust dialect.`,
 		},
 	}
 	a.later(c, func() {
-		c.Flags().StringVar(&id, "id", "", "show the token or login of that `ID` instead; awx and ciphertrust dialects")
+		c.Flags().Var((*once)(&id), "id", "show the token or login of that `ID` instead; awx and ciphertrust dialects")
 		a.credentialFlags(c.Flags())
 		a.keyFlags(c.Flags())
 		a.formatFlags(c.Flags())
