@@ -190,7 +190,7 @@ func appendJSON(b []byte, v any) []byte {
 // newVerifier makes what judges the tokens of a door by these keys.
 func (d *Door) newVerifier(keys []signing.Key) (*verifier.Verifier, error) {
 	required := []string{"sub"}
-	if !d.Format.minted { // else take looks at what its kinds have
+	if !d.Format.minted { // else readTapis looks at what its kinds have
 		required = append(required, d.Format.id, d.Format.user)
 	}
 	return verifier.New(verifier.Config{
