@@ -267,30 +267,33 @@ func TestExecIsAJobLikeAnyOther(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// What is typed before a shell is ready for it, behind its prompt, can be lost.
+	const prompt = "$ "
+	expect(t, master, prompt)
 	// Ctrl-C reaches the child once, which then has time to end in its own way.
 	typed(`ats-auth exec -- bash -c 'n=0; trap "n=\$((n+1))" INT; echo re""ady; for i in 1 2 3 4 5 6 7 8 9 10; do sleep 0.1; done; echo "caught:$n:"; exit 7'; echo "code:$?:"` + "\n")
 	expect(t, master, "ready\r\n")
 	typed("\x03")
-	expect(t, master, "caught:1:\r\ncode:7:")
+	expect(t, master, "caught:1:\r\ncode:7:", prompt)
 	// One that does not catch it ends, and we say how.
 	typed(`ats-auth exec -- sh -c 'echo re""ady; exec sleep 60' || echo "code:$?:"` + "\n")
 	expect(t, master, "ready\r\n")
 	typed("\x03")
-	expect(t, master, "code:130:")
+	expect(t, master, "code:130:", prompt)
 	// Ctrl-Z stops both, fg continues both.
 	typed(`ats-auth exec -- sh -c 'echo re""ady; read line; echo "read:$line:"; exit 9'` + "\n")
 	expect(t, master, "ready\r\n")
 	typed("\x1a")
-	expect(t, master, "Stopped")
+	expect(t, master, "Stopped", prompt)
 	typed("fg\n")
 	expect(t, master, "exec -- sh -c")
 	typed("hello\n")
-	expect(t, master, "read:hello:")
+	expect(t, master, "read:hello:", prompt)
 	typed(`echo "code:$?:"` + "\n")
-	expect(t, master, "code:9:")
+	expect(t, master, "code:9:", prompt)
 	// The child has the terminal itself.
 	typed(`ats-auth exec -- sh -c 'test -t 0 && test -t 1 && test -t 2 && echo ter""minal'` + "\n")
-	expect(t, master, "terminal\r\n")
+	expect(t, master, "terminal\r\n", prompt)
 	typed(`echo "en""d:$?:"` + "\n")
 	expect(t, master, "end:0:")
 	nothingLeft(t, env)

@@ -103,21 +103,33 @@ func endsWith(t *testing.T, cmd *exec.Cmd, code int) {
 	}
 }
 
-// expect reads a terminal until a text was seen.
-func expect(t *testing.T, terminal *os.File, text string) {
+// expect reads a terminal until texts were seen, one behind the other.
+func expect(t *testing.T, terminal *os.File, texts ...string) {
 	t.Helper()
 	if err := terminal.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
 	var seen []byte
 	buffer := make([]byte, 1024)
-	for !bytes.Contains(seen, []byte(text)) {
+	for !inOrder(seen, texts) {
 		n, err := terminal.Read(buffer)
 		if err != nil && err != io.EOF {
 			t.Fatalf("seen %q, then %v", seen, err)
 		}
 		seen = append(seen, buffer[:n]...)
 	}
+}
+
+// inOrder reports whether texts stand one behind the other.
+func inOrder(seen []byte, texts []string) bool {
+	for _, text := range texts {
+		_, after, found := bytes.Cut(seen, []byte(text))
+		if !found {
+			return false
+		}
+		seen = after
+	}
+	return true
 }
 
 func localFlags(t *testing.T, terminal *os.File) uint32 {
