@@ -49,8 +49,15 @@ type User struct {
 	Roles        []string // kept in the order given, sorted by who writes; none reads as nil
 	Disabled     bool
 	Number       int64 // given by the store; see numbers
-	CreatedAt    int64
-	UpdatedAt    int64
+	// Backend is the directory in which its password is checked, and BackendID what
+	// that one knows it by for good. Empty: the password is checked here.
+	Backend, BackendID string
+	// ACL and Policies say what its opaque tokens allow: access strings, and names of
+	// policies. Kept in the order given; none reads as nil.
+	ACL       []string
+	Policies  []string
+	CreatedAt int64
+	UpdatedAt int64
 }
 
 // ID is the key of a session, random.
@@ -74,6 +81,7 @@ type Session struct {
 	Audience   string   // whom its access tokens are for, space-separated; empty: the door's own
 	Bound      string   // RFC 7638 thumbprint of the key its refresh tokens are bound to; empty: none
 	AuthAt     int64    // when the subject proved who it is (auth_time); 0: with CreatedAt
+	Opaque     *Opaque  // what it has besides where its ID stands for an access token; else nil
 	CreatedAt  int64
 	RotatedAt  int64 // last refresh; 0: none yet
 	LastUsedAt int64 // what IdleTTL counts from; the login is the first use
@@ -224,9 +232,9 @@ type (
 		// another one by now, the answer is ErrConflict.
 		Read int64
 	}
-	// DeleteUser removes a user: ErrNotFound when there is none. The user's
-	// applications stay and are nobody's then, also when another user comes to have
-	// the name.
+	// DeleteUser removes a user, and the user's refresh tokens: ErrNotFound when there
+	// is none. The user's applications stay and are nobody's then, also when another
+	// user comes to have the name.
 	DeleteUser struct{ Tenant, Name string }
 	// CreateApplication adds an application: ErrExists when its ID is taken, or a
 	// user of the tenant has it for a name. ErrNotFound when its Owner is no user of
@@ -275,7 +283,13 @@ type (
 	// one changes nothing.
 	Revoke struct{ Revocation Revocation }
 	// CreateSession adds a session: ErrExists when its ID or Accessor is taken.
-	CreateSession struct{ Session Session }
+	CreateSession struct {
+		Session Session
+		// Most, if above 0, is how many opaque sessions its subject may have with it that
+		// are neither revoked nor over at its CreatedAt: where that many are there
+		// without it, ErrConflict, whether its ID is taken or not.
+		Most int
+	}
 	// RotateSession moves Counter from From to From+1 and sets RotatedAt and
 	// LastUsedAt to At, if at that instant Counter is From and the session is
 	// not revoked, ExpiresAt is still to come, and less than IdleTTL has passed
@@ -427,6 +441,9 @@ type Store interface {
 	Organisations
 	Numbered
 	AccessTokens
+	Opaques
+	RefreshTokens
+	Policies
 	Tickets
 	Sessions
 	Properties

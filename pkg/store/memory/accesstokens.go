@@ -73,7 +73,8 @@ func meant(f store.AccessTokenFilter, t store.AccessToken) bool {
 // accessToken is what one is called in answers.
 func accessToken(number int64) string { return fmt.Sprint("access token ", number) }
 
-// accessTokenCommand carries out the commands of access tokens, the last there are.
+// accessTokenCommand carries out the commands of access tokens, and hands on the
+// others.
 func (c *change) accessTokenCommand(command store.Command) error {
 	switch v := command.(type) {
 	case store.CreateAccessToken:
@@ -86,7 +87,7 @@ func (c *change) accessTokenCommand(command store.Command) error {
 	case store.DeleteAccessTokens:
 		tell(v.Removed, c.dropAccessTokens(func(t store.AccessToken) bool { return ends(v, t) }))
 	default:
-		return fmt.Errorf("command %T: not known", command)
+		return c.refreshTokenCommand(command)
 	}
 	return nil
 }

@@ -95,7 +95,7 @@ func (c *change) command(command store.Command) error {
 	case store.Revoke:
 		c.revoke(v.Revocation)
 	case store.CreateSession:
-		return c.createSession(copySession(v.Session))
+		return c.createSession(v)
 	case store.RotateSession:
 		return c.rotateSession(v)
 	case store.UseSession:
@@ -161,6 +161,7 @@ func (c *change) deleteUser(key nameKey) error {
 	c.disown(key)
 	c.dropMemberships(func(m store.Membership) bool { return m.Tenant == key.tenant && m.User == key.name })
 	c.dropAccessTokens(func(t store.AccessToken) bool { return t.Tenant == key.tenant && t.Subject == key.name })
+	c.dropRefreshTokens(func(t store.RefreshToken) bool { return t.Tenant == key.tenant && t.Subject == key.name })
 	return nil
 }
 
@@ -190,7 +191,11 @@ func later(a, b int64) int64 {
 	return max(a, b)
 }
 
-func (c *change) createSession(s store.Session) error {
+func (c *change) createSession(v store.CreateSession) error {
+	s := copySession(v.Session)
+	if v.Most > 0 && !c.room(s, v.Most) {
+		return fmt.Errorf("session %s: %w", s.Accessor, store.ErrConflict)
+	}
 	_, idTaken := c.sessions[s.ID]
 	_, accessorTaken := c.accessor[s.Accessor]
 	if idTaken || accessorTaken {

@@ -31,6 +31,9 @@ type Store struct {
 	tickets       map[store.ID]store.Ticket
 	userCodes     map[string]store.ID // of tickets that have one
 	once          map[string]int64    // until when, by value
+	refreshTokens map[refreshKey]store.RefreshToken
+	refreshIDs    map[store.ID]refreshKey
+	policies      map[nameKey]store.Policy // by UUID
 	sessions      map[store.ID]store.Session
 	accessor      map[string]store.ID
 	properties    map[nameKey]store.Property
@@ -60,6 +63,9 @@ func New() *Store {
 		tickets:       map[store.ID]store.Ticket{},
 		userCodes:     map[string]store.ID{},
 		once:          map[string]int64{},
+		refreshTokens: map[refreshKey]store.RefreshToken{},
+		refreshIDs:    map[store.ID]refreshKey{},
+		policies:      map[nameKey]store.Policy{},
 		sessions:      map[store.ID]store.Session{},
 		accessor:      map[string]store.ID{},
 		properties:    map[nameKey]store.Property{},
@@ -212,12 +218,15 @@ func page[T any](all []T, limit int, order func(a, b T) int) []T {
 }
 
 func copyUser(u store.User) store.User {
-	u.Roles = append([]string(nil), u.Roles...)
+	for _, all := range []*[]string{&u.Roles, &u.ACL, &u.Policies} {
+		*all = append([]string(nil), *all...)
+	}
 	return u
 }
 
 func copySession(s store.Session) store.Session {
 	s.Labels = append([]string(nil), s.Labels...)
+	s.Opaque = copyOpaque(s.Opaque)
 	return s
 }
 

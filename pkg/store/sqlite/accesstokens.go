@@ -33,7 +33,8 @@ func scanAccessToken(row *sql.Rows) (t store.AccessToken, err error) {
 // accessToken is what one is called in answers.
 func accessToken(number int64) string { return fmt.Sprint("access token ", number) }
 
-// accessTokenCommand carries out the commands of access tokens, the last there are.
+// accessTokenCommand carries out the commands of access tokens, and hands on the
+// others.
 func (w *writer) accessTokenCommand(command store.Command) error {
 	switch c := command.(type) {
 	case store.CreateAccessToken:
@@ -45,7 +46,7 @@ func (w *writer) accessTokenCommand(command store.Command) error {
 	case store.DeleteAccessTokens:
 		return w.deleteAccessTokens(c)
 	default:
-		return fmt.Errorf("command %T: not known", command)
+		return w.refreshTokenCommand(command)
 	}
 }
 

@@ -43,7 +43,7 @@ func (w *writer) command(command store.Command) error {
 	case store.Revoke:
 		return w.revoke(c.Revocation)
 	case store.CreateSession:
-		return w.createSession(&c.Session)
+		return w.createSession(&c)
 	case store.RotateSession:
 		return w.rotateSession(c)
 	case store.UseSession:
@@ -70,11 +70,11 @@ func (w *writer) command(command store.Command) error {
 }
 
 func (w *writer) createUser(u store.User) error {
-	const query = `INSERT INTO users (` + userColumns + `) SELECT ?, ?, ?, ?, ?, ` + nextNumber + `, ?, ?
+	const query = `INSERT INTO users (` + userColumns + `) SELECT ?, ?, ?, ?, ?, ` + nextNumber + `, ?, ?, ?, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM applications WHERE tenant = ? AND id = ?) ON CONFLICT DO NOTHING`
 	err := w.must(store.ErrExists, "user", u.Name, query,
 		u.Tenant, u.Name, u.PasswordHash, encodeList(u.Roles), u.Disabled, u.Tenant, userNumbers,
-		u.CreatedAt, u.UpdatedAt, u.Tenant, u.Name)
+		u.Backend, u.BackendID, encodeList(u.ACL), encodeList(u.Policies), u.CreatedAt, u.UpdatedAt, u.Tenant, u.Name)
 	if err == nil {
 		_, err = w.number(u.Tenant, userNumbers)
 	}
@@ -92,14 +92,19 @@ func (w *writer) deleteUser(c store.DeleteUser) error {
 	if err == nil {
 		_, err = w.exec("DELETE FROM "+ofSubject+" AND subject = ?", c.Tenant, c.Name)
 	}
+	if err == nil {
+		_, err = w.exec("DELETE FROM refresh_tokens WHERE tenant = ? AND subject = ?", c.Tenant, c.Name)
+	}
 	return err
 }
 
 func (w *writer) updateUser(c store.UpdateUser) error {
-	const query = `UPDATE users SET password_hash = ?, roles = ?, disabled = ?, updated_at = ?
+	const query = `UPDATE users SET password_hash = ?, roles = ?, disabled = ?,
+		backend = ?, backend_id = ?, acl = ?, policies = ?, updated_at = ?
 		WHERE tenant = ? AND name = ? AND updated_at = ?`
 	u := c.User
-	rows, err := w.exec(query, u.PasswordHash, encodeList(u.Roles), u.Disabled, u.UpdatedAt, u.Tenant, u.Name, c.Read)
+	rows, err := w.exec(query, u.PasswordHash, encodeList(u.Roles), u.Disabled,
+		u.Backend, u.BackendID, encodeList(u.ACL), encodeList(u.Policies), u.UpdatedAt, u.Tenant, u.Name, c.Read)
 	if err != nil || rows > 0 {
 		return err
 	}
@@ -136,13 +141,19 @@ func (w *writer) revoke(r store.Revocation) error {
 	return err
 }
 
-func (w *writer) createSession(s *store.Session) error {
-	const query = `INSERT INTO sessions (` + sessionColumns + `)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+func (w *writer) createSession(c *store.CreateSession) error {
+	if c.Most > 0 {
+		if err := w.room(c); err != nil {
+			return err
+		}
+	}
+	const query = `INSERT INTO sessions (` + sessionColumns + `, is_opaque)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	s := &c.Session
 	return w.must(store.ErrExists, "session", s.Accessor, query,
 		s.ID[:], s.Accessor, s.Tenant, s.Subject, s.Client, s.Door, s.Scope, s.Device, encodeList(s.Labels), s.Counter,
-		s.Grant, s.Audience, s.Bound, s.AuthAt,
-		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt)
+		s.Grant, s.Audience, s.Bound, s.AuthAt, encodeOpaque(s.Opaque),
+		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt, s.Opaque != nil)
 }
 
 // goodSession asks for a session by its ID, a counter and, twice, the instant at

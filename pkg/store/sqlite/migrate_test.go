@@ -86,8 +86,15 @@ const fourthRecords = `
 	INSERT INTO service_accounts VALUES ('t', 'older', 'hash', '["t"]', 0, 1, 2);
 	UPDATE keys SET longest_ttl = 9 WHERE id = 'retiring';`
 
+// What the fifth version added to it.
+const fifthRecords = `
+	INSERT INTO users (tenant, name, password_hash, roles, disabled, number, created_at, updated_at)
+		VALUES ('t', 'erin', 'hash', '["admin"]', 1, 5, 1, 2);
+	INSERT INTO organisations VALUES ('t', 4, 'older', 'text', 1, 2);
+	INSERT INTO access_tokens VALUES ('t', 3, 'awx', 3, 0, 'erin', '', 'read', 'text', 1, 2, 3, 4);`
+
 func TestADatabaseOfAnOlderSchemaOpensWithItsRecords(t *testing.T) {
-	for _, version := range []int64{1, 2, 3, 4} {
+	for _, version := range []int64{1, 2, 3, 4, 5} {
 		t.Run(fmt.Sprint("schema ", version), func(t *testing.T) {
 			s := openStore(t, olderDatabase(t, version))
 			hasFirstRecords(t, s)
@@ -99,6 +106,9 @@ func TestADatabaseOfAnOlderSchemaOpensWithItsRecords(t *testing.T) {
 			}
 			if version > 3 {
 				hasFourthRecords(t, s)
+			}
+			if version > 4 {
+				hasFifthRecords(t, s)
 			}
 			hasNewRecords(t, s)
 		})
@@ -180,6 +190,18 @@ func hasFourthRecords(t *testing.T, s *Store) {
 	})(s.ServiceAccount(t.Context(), "t", "older"))
 }
 
+func hasFifthRecords(t *testing.T, s *Store) {
+	t.Helper()
+	equal(t, store.User{
+		Tenant: "t", Name: "erin", PasswordHash: "hash", Roles: []string{store.RoleAdmin}, Disabled: true, Number: 5, CreatedAt: 1, UpdatedAt: 2,
+	})(s.UserByNumber(t.Context(), "t", 5))
+	equal(t, store.Organisation{Tenant: "t", Number: 4, Name: "older", Description: "text", CreatedAt: 1, UpdatedAt: 2})(s.Organisation(t.Context(), "t", 4))
+	equal(t, store.AccessToken{
+		Tenant: "t", Number: 3, Door: "awx", Family: 3, Subject: "erin", Scope: "read", Description: "text",
+		CreatedAt: 1, UpdatedAt: 2, ExpiresAt: 3, KeepUntil: 4,
+	})(s.AccessToken(t.Context(), "t", 3))
+}
+
 // hasNewRecords tells that what no older schema knew can be kept.
 func hasNewRecords(t *testing.T, s *Store) {
 	t.Helper()
@@ -202,13 +224,38 @@ func hasNewRecords(t *testing.T, s *Store) {
 	session.LastUsedAt = 7
 	equal(t, []store.Session{session})(s.ListSessions(t.Context(), "t", "carol", "", 9))
 	equal(t, property)(s.Property(t.Context(), "t", "setting"))
+	hasOpaqueRecords(t, s)
+}
+
+// hasOpaqueRecords tells the same of opaque sessions and what goes with them. The
+// sessions that were there are none.
+func hasOpaqueRecords(t *testing.T, s *Store) {
+	t.Helper()
+	equal(t, int64(0))(s.CountOpaque(t.Context(), "t", store.OpaqueQuery{}))
+	user, err := s.User(t.Context(), "t", "alice")
+	user.Backend, user.BackendID, user.ACL, user.Policies = "ldap", "1", []string{"a.#"}, []string{"p"}
+	session := store.Session{
+		ID: store.ID{6}, Accessor: "opaque", Tenant: "t", Subject: "alice",
+		Opaque: &store.Opaque{UUID: "u", ACL: []string{"b", "a"}, Source: "::1", Mobile: true},
+	}
+	token := store.RefreshToken{Tenant: "t", Subject: "alice", Client: "phone", ID: store.ID{7}, Seed: store.ID{8}, Mobile: true}
+	policy := store.Policy{Tenant: "t", UUID: "u", Name: "p", Templates: []string{"c"}}
+	err = errors.Join(err, s.Apply(t.Context(), store.UpdateUser{User: user, Read: user.UpdatedAt}, store.CreateSession{Session: session, Most: 1},
+		store.CreateRefreshToken{RefreshToken: token}, store.CreatePolicy{Policy: policy}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, user)(s.User(t.Context(), "t", "alice"))
+	equal(t, []store.Session{session})(s.ListOpaque(t.Context(), "t", store.OpaqueQuery{Limit: 9}))
+	equal(t, token)(s.RefreshTokenByID(t.Context(), token.ID))
+	equal(t, policy)(s.PolicyByName(t.Context(), "t", "p"))
 }
 
 func TestADatabaseOfAnOlderSchemaIsMigratedWholeOrNotAtAll(t *testing.T) {
 	for _, older := range []struct {
 		version int64
 		table   string // that the migration cannot make
-	}{{1, "once"}, {1, "properties"}, {2, "properties"}, {3, "tenants"}, {3, "service_accounts"}, {4, "numbers"}, {4, "access_token_counts"}} {
+	}{{1, "once"}, {1, "properties"}, {2, "properties"}, {3, "tenants"}, {3, "service_accounts"}, {4, "numbers"}, {4, "access_token_counts"}, {5, "refresh_tokens"}, {5, "policies"}} {
 		t.Run(fmt.Sprintf("schema %d, %s in the way", older.version, older.table), func(t *testing.T) {
 			dir := olderDatabase(t, older.version)
 			path := filepath.Join(dir, "store.db")
@@ -236,7 +283,7 @@ func olderDatabase(t *testing.T, version int64) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, records := range []string{firstRecords, secondRecords, thirdRecords, fourthRecords}[:version] {
+	for i, records := range []string{firstRecords, secondRecords, thirdRecords, fourthRecords, fifthRecords}[:version] {
 		if _, err := provider.UpTo(t.Context(), int64(i+1)); err != nil {
 			t.Fatal(err)
 		}

@@ -10,9 +10,9 @@ import (
 )
 
 const (
-	userColumns    = "tenant, name, password_hash, roles, disabled, number, created_at, updated_at"
+	userColumns    = "tenant, name, password_hash, roles, disabled, number, backend, backend_id, acl, policies, created_at, updated_at"
 	sessionColumns = `id, accessor, tenant, subject, client, door, scope, device, labels, counter,
-		grant_type, audience, bound, auth_at,
+		grant_type, audience, bound, auth_at, opaque,
 		created_at, rotated_at, last_used_at, idle_ttl, access_ttl, expires_at, revoked_at`
 )
 
@@ -99,22 +99,27 @@ func collect[T any](ctx context.Context, queries *statements, scan func(*sql.Row
 }
 
 func scanUser(row *sql.Rows) (u store.User, err error) {
-	var roles string
-	err = row.Scan(&u.Tenant, &u.Name, &u.PasswordHash, &roles, &u.Disabled, &u.Number, &u.CreatedAt, &u.UpdatedAt)
+	var roles, acl, policies string
+	err = row.Scan(&u.Tenant, &u.Name, &u.PasswordHash, &roles, &u.Disabled, &u.Number, &u.Backend, &u.BackendID, &acl, &policies,
+		&u.CreatedAt, &u.UpdatedAt)
 	if err != nil {
 		return u, err
 	}
-	if u.Roles, err = decodeList(roles); err != nil {
-		return u, fmt.Errorf("roles of user %s: %w", u.Name, err)
+	var errs [3]error
+	u.Roles, errs[0] = decodeList(roles)
+	u.ACL, errs[1] = decodeList(acl)
+	u.Policies, errs[2] = decodeList(policies)
+	if err := errors.Join(errs[:]...); err != nil {
+		return u, fmt.Errorf("lists of user %s: %w", u.Name, err)
 	}
 	return u, nil
 }
 
 func scanSession(row *sql.Rows) (s store.Session, err error) {
 	var id sql.RawBytes
-	var labels string
+	var labels, opaque string
 	err = row.Scan(&id, &s.Accessor, &s.Tenant, &s.Subject, &s.Client, &s.Door, &s.Scope, &s.Device, &labels, &s.Counter,
-		&s.Grant, &s.Audience, &s.Bound, &s.AuthAt,
+		&s.Grant, &s.Audience, &s.Bound, &s.AuthAt, &opaque,
 		&s.CreatedAt, &s.RotatedAt, &s.LastUsedAt, &s.IdleTTL, &s.AccessTTL, &s.ExpiresAt, &s.RevokedAt)
 	if err != nil {
 		return s, err
@@ -122,6 +127,9 @@ func scanSession(row *sql.Rows) (s store.Session, err error) {
 	copy(s.ID[:], id)
 	if s.Labels, err = decodeList(labels); err != nil {
 		return s, fmt.Errorf("labels of session %s: %w", s.Accessor, err)
+	}
+	if s.Opaque, err = decodeOpaque(opaque); err != nil {
+		return s, fmt.Errorf("opaque of session %s: %w", s.Accessor, err)
 	}
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"maps"
 	"strings"
 	"testing"
 
@@ -14,14 +15,15 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 			if strings.Contains(query, "FROM keys ORDER") || strings.Contains(query, "FROM tenants ORDER") || !strings.Contains(query, "WHERE") {
 				continue // all the keys or the tenants, which are few; or no look-up
 			}
-			all := strings.Contains(query, "FROM properties WHERE tenant = ? ORDER") || query == "DELETE FROM "+ofTenant+" AND created_at <= ?"
+			all := strings.Contains(query, "FROM properties WHERE tenant = ? ORDER") || query == "DELETE FROM "+ofTenant+" AND created_at <= ?" ||
+				walksTenant(query)
 			for _, step := range plan(t, s, query) {
 				// What a query was given, or makes itself, is no table.
 				own := step == "SCAN CONSTANT ROW" || step == "SCAN walk" || strings.HasPrefix(step, "SCAN json_each ")
 				scan := strings.HasPrefix(step, "SCAN") && !own
 				// A tenant is no index: it may hold all the rows there are. Only
-				// of its properties all are asked for, and of its access tokens
-				// all are removed.
+				// of its properties all are asked for, of its access tokens all are
+				// removed, and what has pages by offset is walked from its first on.
 				tenant := strings.HasSuffix(step, "(tenant=?)") && !all
 				if scan || tenant || strings.Contains(step, "TEMP B-TREE FOR ORDER") {
 					t.Errorf("%s\n%s", step, query)
@@ -51,6 +53,7 @@ func recordQueries(t *testing.T, s *Store) *statements {
 	_, _ = s.Properties(ctx, "")
 	_, _ = s.Revocations(ctx, 0, 1)
 	recordNumbered(t, s)
+	recordOpaque(t, s)
 	for _, command := range []store.Command{
 		store.CreateTenant{},
 		store.UpdateTenant{Read: 1},
@@ -129,6 +132,82 @@ func recordNumbered(t *testing.T, s *Store) {
 		store.DeleteUser{},
 	} {
 		_ = s.Apply(ctx, command)
+	}
+}
+
+// recordOpaque is the part of recordQueries that has to do with opaque tokens.
+func recordOpaque(t *testing.T, s *Store) {
+	t.Helper()
+	ctx := t.Context()
+	for _, subject := range []string{"", "s"} {
+		_, _ = s.ListOpaque(ctx, "", store.OpaqueQuery{Subject: subject})
+		_, _ = s.CountOpaque(ctx, "", store.OpaqueQuery{Subject: subject})
+		for _, q := range refreshQueries(subject) {
+			_, _ = s.ListRefreshTokens(ctx, "", q)
+			_, _ = s.CountRefreshTokens(ctx, "", q)
+		}
+	}
+	_, _ = s.RefreshToken(ctx, "", "", "")
+	_, _ = s.RefreshTokenByID(ctx, store.ID{})
+	_, _ = s.Policy(ctx, "", "")
+	_, _ = s.PolicyByName(ctx, "", "")
+	_, _ = s.ListPolicies(ctx, "", "", 1)
+	for _, command := range []store.Command{
+		store.CreateSession{Most: 1},
+		store.CreateUser{},
+		store.CreateRefreshToken{},
+		store.DeleteRefreshTokens{Client: "c"},
+		store.DeleteRefreshTokens{Subject: "s"},
+		store.DeleteRefreshTokens{Subject: "s", Mobile: true},
+		store.DeleteRefreshTokens{},
+		store.CreatePolicy{},
+		store.UpdatePolicy{Read: 1},
+		store.DeletePolicy{},
+		store.DeleteUser{},
+	} {
+		_ = s.Apply(ctx, command)
+	}
+}
+
+// refreshQueries are all shapes of one.
+func refreshQueries(subject string) (all []store.RefreshTokenQuery) {
+	for _, order := range []string{store.RefreshByCreation, store.RefreshByClient, store.RefreshByMobile} {
+		for _, descending := range []bool{false, true} {
+			for _, search := range []string{"", "s"} {
+				all = append(all, store.RefreshTokenQuery{Subject: subject, Search: search, Order: order, Descending: descending})
+			}
+		}
+	}
+	return all
+}
+
+// walksTenant tells whether a query is for a page or a count of all that a tenant
+// has of opaque sessions or refresh tokens. It names the index to walk along.
+func walksTenant(query string) bool {
+	walk := strings.Contains(query, "FROM "+opaqueOfTenant) || strings.Contains(query, "FROM refresh_tokens INDEXED BY refresh_tokens_by_")
+	return walk && (strings.Contains(query, "LIMIT ? OFFSET ?") || strings.HasPrefix(query, "SELECT count(*) FROM"))
+}
+
+func TestOpaqueSessionsAreFoundInTheirIndexAlone(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	kept := recordQueries(t, s).kept
+	maps.Copy(kept, s.writer.kept.kept)
+	found := 0
+	for query := range kept {
+		index := "opaque_sessions"
+		switch {
+		case strings.Contains(query, opaqueOfSubject):
+			index = "opaque_sessions_of_subject"
+		case !strings.Contains(query, opaqueOfTenant):
+			continue
+		}
+		found++
+		if steps := strings.Join(plan(t, s, query), "\n"); !strings.Contains(steps, "USING COVERING INDEX "+index+" (tenant=?") {
+			t.Errorf("%s\n%s", steps, query)
+		}
+	}
+	if found != 5 { // a page and a count of a subject and of all, and the room that a subject has
+		t.Errorf("%d queries for opaque sessions", found)
 	}
 }
 

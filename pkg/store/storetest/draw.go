@@ -30,6 +30,7 @@ func command() *rapid.Generator[store.Command] {
 		}),
 		some(drawCreateService), some(drawUpdateService),
 		numberedCommand(), numberedCommand(), numberedCommand(), numberedCommand(),
+		opaqueCommand(), opaqueCommand(), opaqueCommand(),
 		some(func(r *rapid.T) store.DeleteServiceAccount {
 			return store.DeleteServiceAccount{Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name")}
 		}),
@@ -98,7 +99,10 @@ func user() *rapid.Generator[store.User] {
 			Tenant: tenant().Draw(r, "tenant"), Name: name().Draw(r, "name"), PasswordHash: rapid.StringN(0, 3, 9).Draw(r, "hash"),
 			Disabled: rapid.Bool().Draw(r, "disabled"), CreatedAt: instant().Draw(r, "created"), UpdatedAt: rapid.Int64Range(0, 2).Draw(r, "updated"),
 		}
-		u.Roles = append(u.Roles, rapid.SliceOfN(name(), 0, 2).Draw(r, "roles")...)
+		u.Backend, u.BackendID = orNone(name()).Draw(r, "backend"), rapid.StringN(0, 3, 9).Draw(r, "backend id")
+		for _, list := range []*[]string{&u.Roles, &u.ACL, &u.Policies} {
+			*list = append(*list, rapid.SliceOfN(name(), 0, 2).Draw(r, "list")...)
+		}
 		return u
 	})
 }

@@ -43,13 +43,14 @@ func purgeChecks() []check {
 		{"a purge removes facts that are over, and no other", purgedFacts},
 		{"a purge removes sessions that ended, and no other", purgedSessions},
 		{"a purge removes tickets that need not be kept, and no other", purgedTickets},
-		{"a purge leaves tenants, users, applications, organisations, service accounts, properties and keys alone", func(t *testing.T, s store.Store) {
+		{"a purge leaves tenants, users, applications, organisations, service accounts, policies, refresh tokens, properties and keys alone", func(t *testing.T, s store.Store) {
 			token := anAccessToken("alice", "")
 			token.ExpiresAt = 1
 			apply(t, s, store.CreateTenant{Tenant: aTenant("t")}, store.CreateServiceAccount{ServiceAccount: aService("files")},
 				store.CreateUser{User: aUser("alice")}, store.CreateApplication{Application: anApplication("app")},
 				store.CreateOrganisation{Organisation: anOrganisation("o")}, store.PutMembership{Membership: aMembership()},
-				store.CreateAccessToken{AccessToken: token}, put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)})
+				store.CreateAccessToken{AccessToken: token}, put(aProperty("setting")), store.PutKey{Key: aKey("kid", 1)},
+				store.CreatePolicy{Policy: aPolicy("u", "p")}, store.CreateRefreshToken{RefreshToken: aRefreshToken(1, "alice", "phone")})
 			before := dump(t, s)
 			apply(t, s, store.Purge{Before: math.MaxInt64, Limit: 100})
 			same(t, before, dump(t, s))

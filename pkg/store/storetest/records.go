@@ -28,6 +28,10 @@ type content struct {
 	AccessTokens         []store.AccessToken
 	Union                []store.AccessToken // a page of some of them
 	Counts               []int64             // of access tokens, by some filters
+	Opaque               []store.Session
+	OpaqueCounts         []int64              // of one user
+	RefreshTokens        []store.RefreshToken // all, and pages of some of them
+	Policies             []store.Policy
 	Facts                []store.Revocation
 	Keys                 []store.Key
 }
@@ -51,6 +55,7 @@ func dump(t testing.TB, s store.Store) (c content) {
 		}
 		c.numbered(t, s, tenant)
 		c.accessTokens(t, s, tenant)
+		c.opaque(t, s, tenant)
 	}
 	for _, id := range ticketIDs() {
 		c.Tickets = append(c.Tickets, found(s.Ticket(t.Context(), id))(t)...)
@@ -68,8 +73,8 @@ func dump(t testing.TB, s store.Store) (c content) {
 	return c
 }
 
-// numbered and accessTokens leave the reads of one record to tests of their own: the
-// model runs these often.
+// numbered, accessTokens and opaque leave the reads of one record to tests of their
+// own: the model runs these often.
 func (c *content) numbered(t testing.TB, s store.Store, tenant string) {
 	t.Helper()
 	c.UsersByNumber = append(c.UsersByNumber, must(s.ListUsersByNumber(t.Context(), tenant, 1, 2))(t)...)
@@ -88,6 +93,19 @@ func (c *content) accessTokens(t testing.TB, s store.Store, tenant string) {
 	for _, f := range []store.AccessTokenFilter{union, {}, {Subjects: names()[:1], Personal: true}, {Clients: names()[:1]}} {
 		c.Counts = append(c.Counts, must(s.CountAccessTokens(t.Context(), tenant, f))(t))
 	}
+}
+
+func (c *content) opaque(t testing.TB, s store.Store, tenant string) {
+	t.Helper()
+	some := store.OpaqueQuery{Subject: names()[0], At: 3, Offset: 1, Limit: 1}
+	c.Opaque = append(c.Opaque, must(s.ListOpaque(t.Context(), tenant, store.OpaqueQuery{Limit: 1000}))(t)...)
+	c.OpaqueCounts = append(c.OpaqueCounts, must(s.CountOpaque(t.Context(), tenant, some))(t))
+	for _, q := range []store.RefreshTokenQuery{
+		{Limit: 1000}, {Search: "A", Order: store.RefreshByMobile, Offset: 1, Limit: 2}, {Subject: names()[0], Descending: true, Limit: 2},
+	} {
+		c.RefreshTokens = append(c.RefreshTokens, must(s.ListRefreshTokens(t.Context(), tenant, q))(t)...)
+	}
+	c.Policies = append(c.Policies, must(s.ListPolicies(t.Context(), tenant, "", 1000))(t)...)
 }
 
 // found is for reads of what need not be there.
@@ -141,6 +159,9 @@ func everything() []store.Command {
 		store.CreateSession{Session: session},
 		store.RotateSession{ID: session.ID, From: 0, At: 5},
 		store.UseSession{ID: session.ID, Counter: 1, At: 6},
+		store.CreateSession{Session: anOpaque(7), Most: 1},
+		store.CreateRefreshToken{RefreshToken: aRefreshToken(1, "alice", "phone")},
+		store.CreatePolicy{Policy: aPolicy("u", "policy")},
 		put(aProperty("setting")),
 		revoke("one", 1, 7),
 		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: 3, Until: 8}},
@@ -169,7 +190,8 @@ func propertyNames() []string { return []string{"", "setting", "Setting", "other
 func aUser(name string) store.User {
 	return store.User{
 		Tenant: "t", Name: name, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA",
-		Roles: []string{store.RoleAdmin, store.RoleAuditor}, CreatedAt: 1, UpdatedAt: 2,
+		Roles: []string{store.RoleAdmin, store.RoleAuditor}, Backend: "ldap", BackendID: "it's \"1\"",
+		ACL: []string{"b.#", "a.*", "b.#"}, Policies: []string{"z", "a"}, CreatedAt: 1, UpdatedAt: 2,
 	}
 }
 

@@ -30,6 +30,7 @@ func Run(t *testing.T, open func(t *testing.T) store.Store) {
 	groups := map[string][]check{
 		"apply": applyChecks(), "tenants": tenantChecks(), "users": userChecks(), "applications": applicationChecks(),
 		"service accounts": serviceChecks(), "numbers": numberChecks(), "organisations": organisationChecks(),
+		"opaque sessions": opaqueChecks(), "refresh tokens": refreshTokenChecks(), "policies": policyChecks(),
 		"access tokens": accessTokenChecks(), "pages of access tokens": accessTokenPageChecks(),
 		"tickets": ticketChecks(), "once": onceChecks(), "sessions": sessionChecks(),
 		"uses of sessions": useChecks(), "properties": propertyChecks(),
@@ -95,7 +96,7 @@ func applyChecks() []check {
 			before := dump(t, s)
 			refused(t, s, store.ErrNotFound,
 				store.DeleteUser{Tenant: "t", Name: "alice"}, store.DeleteApplication{Tenant: "t", ID: "app"}, store.DeleteKey{ID: "kid"},
-				store.DeleteServiceAccount{Tenant: "t", Name: "files"},
+				store.DeleteServiceAccount{Tenant: "t", Name: "files"}, store.DeletePolicy{Tenant: "t", UUID: "u"},
 				store.DeleteProperty{Tenant: "t", Name: "setting"}, store.Purge{Before: math.MaxInt64, Limit: 100}, store.DeleteKey{ID: "kid"})
 			same(t, before, dump(t, s))
 		}},
@@ -139,6 +140,13 @@ func allOrNothing(t *testing.T, s store.Store) {
 		{store.ReplaceAccessToken{Number: 1, AccessToken: anAccessToken("alice", "app")}, store.ErrNotFound},
 		{store.UpdateAccessToken{Tenant: "t", Number: 1}, store.ErrNotFound},
 		{store.CreateApplication{Application: store.Application{Tenant: "t", ID: "new", Owner: "nobody"}}, store.ErrNotFound},
+		{store.CreateSession{Session: anOpaque(9), Most: 1}, store.ErrConflict},
+		{store.CreateRefreshToken{RefreshToken: aRefreshToken(9, "alice", "phone")}, store.ErrExists},
+		{store.CreateRefreshToken{RefreshToken: aRefreshToken(9, "nobody", "phone")}, store.ErrNotFound},
+		{store.CreatePolicy{Policy: aPolicy("v", "other")}, store.ErrExists},
+		{store.UpdatePolicy{Policy: aPolicy("w", "policy")}, store.ErrNotFound},
+		{store.UpdatePolicy{Policy: aPolicy("u", "third"), Read: 77}, store.ErrConflict},
+		{store.DeletePolicy{Tenant: "t", UUID: "w"}, store.ErrNotFound},
 		{store.CreateServiceAccount{ServiceAccount: aService("files")}, store.ErrExists},
 		{store.UpdateServiceAccount{ServiceAccount: aService("none")}, store.ErrNotFound},
 		{store.UpdateServiceAccount{ServiceAccount: aService("files"), Read: 77}, store.ErrConflict},
@@ -158,7 +166,7 @@ func allOrNothing(t *testing.T, s store.Store) {
 	} {
 		changed, other, tenant, service := aUser("alice"), anApplication("app"), aTenant("t"), aService("files")
 		changed.Disabled, other.Name, tenant.Issuer, service.MayMint[0] = true, "Other", "other", "other"
-		refused(t, s, last.want, append(numberedChanges(),
+		refused(t, s, last.want, append(append(numberedChanges(), opaqueChanges()...),
 			store.CreateTenant{Tenant: aTenant("new")}, store.UpdateTenant{Tenant: tenant, Read: tenant.UpdatedAt},
 			store.UpdateTenant{Tenant: store.Tenant{Name: store.DefaultTenant, UpdatedAt: 5}},
 			store.CreateServiceAccount{ServiceAccount: aService("new")},
@@ -292,6 +300,15 @@ func attempts(ctx context.Context, s store.Store) map[string]error {
 	_, errs["ListApplicationsByNumber"] = s.ListApplicationsByNumber(ctx, "t", 0, 9)
 	_, errs["AccessToken"] = s.AccessToken(ctx, "t", 1)
 	_, errs["AccessTokenOf"] = s.AccessTokenOf(ctx, "t", 1)
+	_, errs["ListOpaque"] = s.ListOpaque(ctx, "t", store.OpaqueQuery{Limit: 9})
+	_, errs["CountOpaque"] = s.CountOpaque(ctx, "t", store.OpaqueQuery{})
+	_, errs["RefreshToken"] = s.RefreshToken(ctx, "t", "alice", "phone")
+	_, errs["RefreshTokenByID"] = s.RefreshTokenByID(ctx, aRefreshToken(1, "", "").ID)
+	_, errs["ListRefreshTokens"] = s.ListRefreshTokens(ctx, "t", store.RefreshTokenQuery{Limit: 9})
+	_, errs["CountRefreshTokens"] = s.CountRefreshTokens(ctx, "t", store.RefreshTokenQuery{})
+	_, errs["Policy"] = s.Policy(ctx, "t", "u")
+	_, errs["PolicyByName"] = s.PolicyByName(ctx, "t", "policy")
+	_, errs["ListPolicies"] = s.ListPolicies(ctx, "t", "", 9)
 	for i, f := range shapes([]string{"alice"}, []string{"app"}) {
 		_, errs[fmt.Sprint("ListAccessTokens ", i)] = s.ListAccessTokens(ctx, "t", f, 0, 9)
 		_, errs[fmt.Sprint("CountAccessTokens ", i)] = s.CountAccessTokens(ctx, "t", f)

@@ -37,6 +37,8 @@ func createdUser(t *testing.T, s store.Store) {
 		user.Number = int64(i + 1)
 		same(t, user, must(s.User(t.Context(), user.Tenant, user.Name))(t))
 	}
+	apply(t, s, store.CreateUser{User: store.User{Tenant: "T", Name: "empty", Roles: []string{}, ACL: []string{}, Policies: []string{}}})
+	same(t, store.User{Tenant: "T", Name: "empty", Number: 1}, must(s.User(t.Context(), "T", "empty"))(t))
 	if _, err := s.User(t.Context(), "t", "nobody"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("a user that is not there: %v", err)
 	}
@@ -46,6 +48,7 @@ func updatedUser(t *testing.T, s store.Store) {
 	refused(t, s, store.ErrNotFound, store.UpdateUser{User: aUser("alice")})
 	apply(t, s, store.CreateUser{User: aUser("alice")})
 	update := store.User{Tenant: "t", Name: "alice", PasswordHash: "new", Roles: []string{"b", "a"}, Disabled: true, CreatedAt: 99, UpdatedAt: 100}
+	update.Backend, update.BackendID, update.ACL, update.Policies = "other", "7", []string{"x", ""}, []string{"p"}
 	read := aUser("alice").UpdatedAt
 	refused(t, s, store.ErrConflict, store.UpdateUser{User: update, Read: read + 1})
 	same(t, userNumber(1, "alice"), must(s.User(t.Context(), "t", "alice"))(t))
@@ -132,20 +135,20 @@ func userPages(t *testing.T, s store.Store) {
 func noAliasing(t *testing.T, s store.Store) {
 	user, key := aUser("alice"), aKey("kid", 1)
 	apply(t, s, store.CreateUser{User: user}, store.PutKey{Key: key})
-	user.Roles[0], key.Sealed[0] = "intruder", 0xee
+	user.Roles[0], user.ACL[0], user.Policies[0], key.Sealed[0] = "intruder", "intruder", "intruder", 0xee
 	for range 2 {
 		got := must(s.User(t.Context(), "t", "alice"))(t)
 		same(t, userNumber(1, "alice"), got)
-		got.Roles[0] = "intruder"
+		got.Roles[0], got.ACL[0], got.Policies[0] = "intruder", "intruder", "intruder"
 		listed := must(s.ListUsers(t.Context(), "t", "", 1))(t)
 		same(t, []store.User{userNumber(1, "alice")}, listed)
-		listed[0].Roles[0] = "intruder"
+		listed[0].Roles[0], listed[0].ACL[0], listed[0].Policies[0] = "intruder", "intruder", "intruder"
 		keys := must(s.Keys(t.Context()))(t)
 		same(t, []store.Key{aKey("kid", 1)}, keys)
 		keys[0].Sealed[0] = 0xee
 	}
 	update := aUser("alice")
 	apply(t, s, store.UpdateUser{User: update, Read: aUser("alice").UpdatedAt})
-	update.Roles[0] = "intruder"
+	update.Roles[0], update.ACL[0], update.Policies[0] = "intruder", "intruder", "intruder"
 	same(t, userNumber(1, "alice"), must(s.User(t.Context(), "t", "alice"))(t))
 }
