@@ -1,0 +1,149 @@
+// Package acl answers whether a token's list of access strings allows what is
+// required, and renders such lists from templates.
+//
+// An access string is words between dots, like confd.users.me.read. In a list, "*"
+// stands for any run of characters without "." and "#", also an empty one, and "#" for
+// any run of any characters; both may stand inside a word. The whole word me is also
+// the user's identifier, my_session also that of the session, and edit and update are
+// one. A leading "!" denies, and wins over whatever allows. All else is literal, with
+// its case, from the first character to the last. An empty list allows nothing.
+//
+// The package never decides what a request requires, knows neither tokens nor users,
+// and takes time at most in proportion to the product of two lengths: that of what is
+// required and that of the list.
+package acl
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+	"unique"
+)
+
+// maxLength is how many bytes an access string may have.
+const maxLength = 1024
+
+// maxWildcards bounds what a match can cost.
+const maxWildcards = 32
+
+// List is a compiled list of access strings. It does not change, and may be used by
+// many at once. Lists that hold the same access strings, in whatever order, share
+// them in memory whomever they belong to. The zero List allows nothing.
+type List struct {
+	rules       unique.Handle[string] // the length of those that deny, they, and those that allow: see pack
+	me, session string
+}
+
+// Compile reads a list. me is the identifier of the token's user and session that of
+// its session, both as literal text; where one is empty, its word is itself alone.
+// Every string is taken as it is, also one that Check refuses.
+func Compile(list []string, me, session string) *List {
+	var denies, allows []string
+	for _, access := range list {
+		if denied, ok := strings.CutPrefix(access, "!"); ok {
+			denies = append(denies, compile(denied))
+		} else {
+			allows = append(allows, compile(access))
+		}
+	}
+	packed := pack(denies)
+	rules := binary.AppendUvarint(nil, uint64(len(packed)))
+	rules = append(append(rules, packed...), pack(allows)...)
+	return &List{rules: unique.Make(string(rules)), me: me, session: session}
+}
+
+// pack writes rules one behind the other, each after its length. Their order means
+// nothing: sorted, lists that mean the same are the same.
+func pack(rules []string) []byte {
+	slices.Sort(rules)
+	var b []byte
+	for _, rule := range slices.Compact(rules) {
+		b = append(binary.AppendUvarint(b, uint64(len(rule))), rule...)
+	}
+	return b
+}
+
+// sections returns the rules that deny and those that allow.
+func (l *List) sections() (denies, allows string) {
+	if l.rules == (unique.Handle[string]{}) {
+		return "", ""
+	}
+	length, rest := number(l.rules.Value())
+	return rest[:length], rest[length:]
+}
+
+// Allows reports whether the list gives a required access. An empty one is an access
+// like any other, which "*" and "#" give.
+func (l *List) Allows(required string) bool {
+	denies, allows := l.sections()
+	return l.any(allows, required) && !l.any(denies, required)
+}
+
+// any reports whether one of the packed rules matches.
+func (l *List) any(rules, required string) bool {
+	for rules != "" {
+		length, rest := number(rules)
+		if l.match(rest[:length], required) {
+			return true
+		}
+		rules = rest[length:]
+	}
+	return false
+}
+
+// Covers reports whether who holds the list may give an access string to others. One
+// that denies may always be given. One that allows must be allowed as it is written,
+// with edit and with update: "*" does not match "#", so nobody gives more than they
+// hold. Where the list denies anything, nothing with "*", "#", me or my_session is
+// covered, since it could reach what is denied.
+func (l *List) Covers(access string) bool {
+	if strings.HasPrefix(access, "!") {
+		return true
+	}
+	words := strings.Split(access, ".")
+	if denies, _ := l.sections(); denies != "" && (strings.ContainsAny(access, "*#") || slices.ContainsFunc(words, belongs)) {
+		return false
+	}
+	return l.Allows(spelled(words, "update", "edit")) && l.Allows(spelled(words, "edit", "update"))
+}
+
+// belongs tells a word that means another thing to each who holds it.
+func belongs(word string) bool { return word == "me" || word == "my_session" }
+
+// spelled writes words with one of them in the place of another.
+func spelled(words []string, old, now string) string {
+	words = slices.Clone(words)
+	for i := range words {
+		if words[i] == old {
+			words[i] = now
+		}
+	}
+	return strings.Join(words, ".")
+}
+
+// Check tells why a string cannot stand in a list: it has 1 to 1024 bytes of UTF-8
+// without white space and control characters, is not "!" alone, and has at most 32
+// of "*" and "#".
+func Check(access string) error {
+	switch {
+	case access == "":
+		return errors.New("access string is empty")
+	case len(access) > maxLength:
+		return fmt.Errorf("access string has %d bytes, more than %d", len(access), maxLength)
+	case !utf8.ValidString(access):
+		return errors.New("access string is not UTF-8")
+	case strings.ContainsFunc(access, unicode.IsSpace):
+		return fmt.Errorf("access string %q holds white space", access)
+	case strings.ContainsFunc(access, unicode.IsControl):
+		return fmt.Errorf("access string %q holds a control character", access)
+	case access == "!":
+		return errors.New(`access string "!" denies nothing`)
+	case strings.Count(access, "*")+strings.Count(access, "#") > maxWildcards:
+		return fmt.Errorf("access string %q holds more than %d wildcards", access, maxWildcards)
+	}
+	return nil
+}
