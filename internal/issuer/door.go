@@ -138,14 +138,6 @@ func (d *Door) Login(ctx context.Context, who token.Credentials, want token.Requ
 	})
 }
 
-// Authenticate checks credentials and returns the instant before the user's
-// record was read, which is the latest that a token may claim to be issued at.
-func (d *Door) Authenticate(ctx context.Context, who token.Credentials, source string) (at int64, user store.User, err error) {
-	at = d.issuer.clock.tick()
-	user, err = d.issuer.authenticate(ctx, d.Tenant, who, source)
-	return at, user, err
-}
-
 // Tick gives an instant of its own, later than all before. Whoever issues takes
 // one before reading what the decision stands on.
 func (d *Door) Tick() int64 { return d.issuer.clock.tick() }
@@ -206,17 +198,6 @@ func (d *Door) endOf(s store.Session) int64 {
 	return min(s.ExpiresAt, most)
 }
 
-// authenticate checks a name and a password. Unknown user, disabled user and
-// wrong password read the same and cost the same.
-func (i *Issuer) authenticate(ctx context.Context, tenant string, who token.Credentials, source string) (store.User, error) {
-	var user store.User
-	err := i.braked(ctx, store.SubjectKey(tenant, who.Username), source, func() (err error) {
-		user, err = i.checkPassword(ctx, tenant, who)
-		return err
-	})
-	return user, err
-}
-
 // braked checks credentials where guessing them is slowed.
 func (i *Issuer) braked(ctx context.Context, guessed, source string, check func() error) error {
 	if wait, ok := i.Throttle.Wait(ctx, guessed, source); !ok {
@@ -232,28 +213,6 @@ func (i *Issuer) braked(ctx context.Context, guessed, source string, check func(
 		i.Throttle.Release(guessed, source)
 	}
 	return err
-}
-
-func (i *Issuer) checkPassword(ctx context.Context, tenant string, who token.Credentials) (store.User, error) {
-	var user store.User
-	if checkName("user", who.Username) == nil { // nobody else has a name like that
-		var err error
-		user, err = i.Store.User(ctx, tenant, who.Username)
-		if err != nil && !errors.Is(err, store.ErrNotFound) {
-			return user, unavailable(err)
-		}
-	}
-	rehash, err := i.comparePassword(ctx, user.Name, user.PasswordHash, who.Password)
-	switch {
-	case err != nil:
-		return user, err
-	case user.Disabled:
-		return user, token.ErrCredentials
-	}
-	if rehash {
-		i.rehash(ctx, user, who.Password)
-	}
-	return user, nil
 }
 
 // comparePassword takes the same time for a wrong password and for no hash:

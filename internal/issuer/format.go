@@ -34,6 +34,9 @@ type Format struct {
 	// kept tells that tokens are rows and their values no JWTs: see kept.go. Such a
 	// door has no keys.
 	kept bool
+	// opaque tells that tokens are sessions, and their values say nothing: see
+	// opaque.go. Such a door has no keys.
+	opaque bool
 	// knowsUser tells that claims are written from the user's record.
 	knowsUser bool
 	refresh   refreshFormat

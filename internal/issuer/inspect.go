@@ -24,6 +24,8 @@ type Live struct {
 	minted *minted  // what it says besides, where the door's tokens are minted
 	// Row is what is kept of the token; nil: nothing is.
 	Row *store.AccessToken
+	// Pass is what an opaque token allows; nil: it is none.
+	Pass *Pass
 }
 
 // Thumbprint is of the key that the token is bound to (RFC 9449 section 6.1);
@@ -76,7 +78,9 @@ func (i *Issuer) doorOf(asked *Door, raw string) *Door {
 	for d := range i.allDoors() {
 		switch {
 		case d == asked || d.Tenant != asked.Tenant:
-		case err == nil && !d.Format.kept && d.Issuer == t.Claims.Issuer():
+		case err != nil && d.Format.opaque && isUUID(raw):
+			return d
+		case err == nil && !d.keyless() && d.Issuer == t.Claims.Issuer():
 			return d
 		case err != nil && d.Format.kept:
 			if _, _, ours := i.parseKept(d, keptAccess, raw); ours {
@@ -94,6 +98,8 @@ func (d *Door) judge(ctx context.Context, raw string) (*Live, error) {
 		return d.judgeMinted(ctx, raw)
 	case d.Format.kept:
 		return d.judgeKept(ctx, raw)
+	case d.Format.opaque:
+		return d.judgeOpaque(ctx, raw)
 	}
 	claims, err := d.verify(ctx, raw)
 	if err != nil {

@@ -32,6 +32,9 @@ type Config struct {
 	Master   *signing.Master    // required: seals keys, makes ids and refresh tokens
 	Hasher   *password.Hasher   // required
 	Throttle *throttle.Throttle // required
+	// Backends are where passwords are checked, in the order in which they are asked.
+	// Default: LocalBackend alone.
+	Backends []Backend
 	// StaleAfter is how old the mirror of revocations may be before the store is
 	// asked in its place. Default 1 s.
 	StaleAfter time.Duration
@@ -56,11 +59,15 @@ type Issuer struct {
 	doors     []*Door
 	tenanted  []*Doors
 	services  serviceLogins
+	passes    passes
 }
 
 // New makes an Issuer whose mirror holds all that the store knows. Call Run to
 // keep it so.
 func New(ctx context.Context, c Config) (*Issuer, error) {
+	if len(c.Backends) == 0 {
+		c.Backends = []Backend{{Name: LocalBackend}}
+	}
 	if c.StaleAfter == 0 {
 		c.StaleAfter = time.Second
 	}

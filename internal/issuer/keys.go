@@ -33,9 +33,12 @@ func (d *Door) loadKeys(ctx context.Context) error {
 	return d.useKeys(ctx, rows)
 }
 
+// keyless tells that nothing is signed at the door.
+func (d *Door) keyless() bool { return d.Format.kept || d.Format.opaque }
+
 // useKeys is loadKeys for the rows of all doors.
 func (d *Door) useKeys(ctx context.Context, rows []store.Key) error {
-	if d.Format.kept {
+	if d.keyless() {
 		return nil
 	}
 	kept, err := d.keptKeys(rows)

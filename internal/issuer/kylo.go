@@ -71,8 +71,7 @@ func (i *Issuer) uuid(parts ...string) string {
 		fmt.Fprintf(mac, "uuid:%q", parts)
 		copy(b[:], mac.Sum(nil))
 	})
-	b[6], b[8] = b[6]&0x0f|0x80, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+	return writeUUID(b, 8)
 }
 
 // letterBytes are what 64 letters and digits have room for: the login's ID 16,

@@ -77,9 +77,18 @@ func (d *Door) endSession(ctx context.Context, s store.Session) error {
 		ctx,
 		store.RevokeSessions{ID: s.ID, At: at},
 		store.Revoke{Revocation: store.Revocation{
-			Kind: store.RevokeSession, Key: string(s.ID[:]), At: at, Until: at + s.AccessTTL*1_000_000 + underWay,
+			Kind: store.RevokeSession, Key: string(s.ID[:]), At: at, Until: at + voidFor(s)*1_000_000 + underWay,
 		}},
 	)
+}
+
+// voidFor is how long, in seconds, the tokens of a login that has ended are looked
+// at before they are over, or are not found any more.
+func voidFor(s store.Session) int64 {
+	if s.Opaque != nil {
+		return min(s.AccessTTL, 2*passFor)
+	}
+	return s.AccessTTL
 }
 
 // underWay is how long, in microseconds, a change takes to be written at the
@@ -102,6 +111,9 @@ func (l *Live) Rules() error {
 	}
 	if l.Row != nil && !slices.Contains(strings.Fields(l.Row.Scope), ScopeWrite) {
 		return token.Refuse(token.ErrDenied, "the token lacks the scope %q", ScopeWrite)
+	}
+	if l.Pass != nil && !l.Pass.Allows("auth.users."+l.Pass.UUID()+".sessions.delete") {
+		return token.Refuse(token.ErrDenied, "the token does not allow %q", "auth.users.me.sessions.delete")
 	}
 	if l.Client == "" {
 		return nil
@@ -142,6 +154,9 @@ func (d *Door) RevokeAllFor(ctx context.Context, live *Live, user string) error 
 	if user == "" || user == live.User {
 		return d.RevokeAllOf(ctx, live.User)
 	}
+	if live.Pass != nil {
+		return token.Refuse(token.ErrDenied, "an opaque token acts for its own user alone")
+	}
 	caller, err := d.issuer.Store.User(ctx, d.Tenant, live.User)
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return unavailable(err)
@@ -176,7 +191,8 @@ func (i *Issuer) RevokeEverything(ctx context.Context) error {
 	}
 	var rows []store.Command
 	for _, t := range tenants {
-		rows = append(rows, store.DeleteAccessTokens{Tenant: t.Name, At: i.clock.tick()})
+		at := i.clock.tick()
+		rows = append(rows, store.DeleteAccessTokens{Tenant: t.Name, At: at}, store.DeleteRefreshTokens{Tenant: t.Name, At: at})
 	}
 	return i.void(ctx, store.RevokeAll, "", rows...)
 }
@@ -184,7 +200,10 @@ func (i *Issuer) RevokeEverything(ctx context.Context) error {
 // voidUser makes changes, and voids all that a user was issued until then.
 func (i *Issuer) voidUser(ctx context.Context, tenant, user string, changes ...store.Command) error {
 	at := i.clock.tick()
-	changes = append(changes, store.RevokeSessions{Tenant: tenant, Subject: user, At: at}, store.DeleteAccessTokens{Tenant: tenant, Subject: user, At: at})
+	changes = append(
+		changes, store.RevokeSessions{Tenant: tenant, Subject: user, At: at},
+		store.DeleteAccessTokens{Tenant: tenant, Subject: user, At: at}, store.DeleteRefreshTokens{Tenant: tenant, Subject: user, At: at},
+	)
 	return i.void(ctx, store.RevokeSubject, store.SubjectKey(tenant, user), changes...)
 }
 

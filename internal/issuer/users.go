@@ -28,7 +28,10 @@ func (i *Issuer) AddUser(ctx context.Context, u store.User, pass token.Secret) e
 			return fmt.Errorf("role %q is neither %s nor %s", role, store.RoleAdmin, store.RoleAuditor)
 		}
 	}
-	u.Roles = slices.Clone(u.Roles)
+	if err := checkRights(u); err != nil {
+		return err
+	}
+	u.Roles, u.ACL, u.Policies = slices.Clone(u.Roles), slices.Clone(u.ACL), slices.Clone(u.Policies)
 	slices.Sort(u.Roles)
 	u.Roles = slices.Compact(u.Roles)
 	u.PasswordHash, u.CreatedAt = hashed, i.clock.tick()
@@ -51,6 +54,13 @@ func (i *Issuer) newHash(ctx context.Context, pass token.Secret) (string, error)
 // unless they are to be kept.
 func (i *Issuer) SetPassword(ctx context.Context, tenant, name string, pass token.Secret, keepTokens bool) error {
 	hashed, err := i.newHash(ctx, pass)
+	if err != nil {
+		return err
+	}
+	u, err := i.User(ctx, tenant, name)
+	if err == nil && u.Backend != "" {
+		err = fmt.Errorf("the password of user %q is that of the directory %q", name, u.Backend)
+	}
 	if err != nil {
 		return err
 	}

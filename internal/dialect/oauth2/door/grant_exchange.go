@@ -59,7 +59,7 @@ func (h *Handler) exchanged(ctx context.Context, r *request, name string) (*issu
 		return nil, refuse(oauth2.ErrorInvalidRequest, "only access tokens are exchanged: "+name+"_type is another")
 	}
 	live, err := h.Door.Live(ctx, raw)
-	if err == nil && (live.IsService() || !live.IsSealed() || live.Row != nil) {
+	if err == nil && (live.IsService() || !live.IsSealed() || live.Row != nil || live.Pass != nil) {
 		err = token.Refuse(token.ErrDenied, "it is a service account's, was not issued here, or stays where it was issued")
 	}
 	if err == nil || errors.Is(err, token.ErrUnavailable) {
