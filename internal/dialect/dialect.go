@@ -90,6 +90,31 @@ type LoginEditor interface {
 	EditLogin(ctx context.Context, bearer token.Secret, id string, change token.LoginChange) (token.Login, error)
 }
 
+// RefreshRevoker is a Client whose service does not void refresh tokens as it does
+// access tokens.
+type RefreshRevoker interface {
+	// RevokeRefresh voids a refresh token: ErrUnknown for one that is void already.
+	RevokeRefresh(ctx context.Context, refresh token.Secret) error
+}
+
+// AccessChecker is a Client whose service judges what a token gives access to.
+type AccessChecker interface {
+	// CheckAccess asks whether a token is honoured, ErrUnknown, and gives that access,
+	// ErrDenied. Empty access: whether it is honoured alone.
+	CheckAccess(ctx context.Context, raw token.Secret, access string) error
+	// Backends returns the names of where the service looks users up.
+	Backends(ctx context.Context) ([]string, error)
+}
+
+// SessionKeeper is a Client whose service tells of sessions, which end with their
+// access tokens, apart from logins, which last.
+type SessionKeeper interface {
+	// ListSessions returns those of the bearer's user.
+	ListSessions(ctx context.Context, bearer token.Secret) ([]token.Login, error)
+	// EndSession ends one of them: ErrUnknown when the bearer has none of that ID.
+	EndSession(ctx context.Context, bearer token.Secret, id string) error
+}
+
 // Applications is a Client whose service has applications that its users manage.
 // One that there is not: ErrUnknown. Without the right: ErrDenied.
 type Applications interface {
@@ -139,6 +164,9 @@ type Message struct {
 	ID     string
 	Secret token.Secret
 	Plain  bool
+	// Token stands in the Path, or in a Header of the dialect's own, and no trace shows
+	// it; zero: none does.
+	Token token.Secret
 	// Once says that something in it counts but once, a proof say: it is not to be
 	// sent again.
 	Once bool
@@ -226,15 +254,16 @@ func ReadBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, err
 }
 
-type sourceKey struct{}
+// SourceKey is the key of a context's value that Source returns, a string.
+type SourceKey struct{}
 
 // WithSource says where a request came from, as the throttle counts it.
 func WithSource(ctx context.Context, source string) context.Context {
-	return context.WithValue(ctx, sourceKey{}, source)
+	return context.WithValue(ctx, SourceKey{}, source)
 }
 
 // Source is what WithSource said, else empty.
 func Source(ctx context.Context) string {
-	s, _ := ctx.Value(sourceKey{}).(string)
+	s, _ := ctx.Value(SourceKey{}).(string)
 	return s
 }
