@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"crypto"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -47,7 +46,7 @@ type Rotation struct {
 }
 
 // AddUser makes a user: store.ErrExists when the name is taken. Of u, Tenant
-// (default store.DefaultTenant), Name and Roles count.
+// (default store.DefaultTenant), Name, Roles, ACL and Policies count.
 func (s *Server) AddUser(ctx context.Context, u store.User, password token.Secret) error {
 	u.Tenant = tenantOf(u.Tenant)
 	return s.issuer.AddUser(ctx, u, password)
@@ -246,8 +245,8 @@ func (s *Server) door(name, tenant string) (*issuer.Door, error) {
 	if !slices.Contains(s.config.Dialects, name) {
 		return nil, fmt.Errorf("the door %q is not open; open: %s", name, strings.Join(s.config.Dialects, ", "))
 	}
-	if name == "awx" && tenant == store.DefaultTenant {
-		return nil, errors.New("the awx door has no keys: its tokens are rows")
+	if keyless := []string{"awx", "wazo"}; slices.Contains(keyless, name) && tenant == store.DefaultTenant {
+		return nil, fmt.Errorf("the %s door has no keys: its tokens are kept in the store", name)
 	}
 	if open := map[string]*issuer.Door{"ats": s.ats, "oauth2": s.oauth2, "ciphertrust": s.kylo}[name]; open != nil && open.Tenant == tenant {
 		return open, nil

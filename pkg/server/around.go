@@ -3,15 +3,16 @@ package server
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,6 +23,25 @@ import (
 
 type requestKey struct{}
 
+// visit is a request's context: it says what the request is called, and where it
+// came from to whoever asks.
+type visit struct {
+	context.Context
+	id     string
+	source func() string
+}
+
+// Value is context.Context's.
+func (v *visit) Value(key any) any {
+	switch key.(type) {
+	case requestKey:
+		return v.id
+	case dialect.SourceKey:
+		return v.source()
+	}
+	return v.Context.Value(key)
+}
+
 // around does for every request what no door may forget: it gives it an id and
 // a source, keeps a panic from the connection, and writes one line of log.
 func (s *Server) around(doors http.Handler) http.Handler {
@@ -30,15 +50,16 @@ func (s *Server) around(doors http.Handler) http.Handler {
 		id := requestID(r)
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		source := s.source(r)
-		ctx := context.WithValue(dialect.WithSource(r.Context(), source), requestKey{}, id)
+		source := func() string { return s.source(r) }
+		ctx := &visit{r.Context(), id, source}
 		recorder := &recorder{ResponseWriter: w}
-		r = r.WithContext(ctx)
-		abort := s.guard(doors, recorder, r, id)
-		s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
-			slog.String("method", maskPath(r.Method)), slog.String("path", maskPath(r.URL.EscapedPath())), slog.Int("status", recorder.sent()),
-			slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
-			slog.String("source", source), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
+		abort := s.guard(doors, recorder, r.WithContext(ctx), id)
+		if s.config.Log.Enabled(ctx, slog.LevelInfo) {
+			s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
+				slog.String("method", maskPath(r.Method)), slog.String("path", maskPath(r.URL.EscapedPath())), slog.Int("status", recorder.sent()),
+				slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
+				slog.String("source", source()), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
+		}
 		if abort {
 			panic(http.ErrAbortHandler)
 		}
@@ -99,20 +120,19 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 var (
 	goodRequestID   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 	goodTraceparent = regexp.MustCompile(`^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$`)
-	longSegment     = regexp.MustCompile(`[^/]{21,}`)
 )
 
 // requestID is the client's own X-Request-Id where it is harmless.
 func requestID(r *http.Request) string {
-	if id := r.Header.Get("X-Request-Id"); goodRequestID.MatchString(id) {
+	if id := r.Header.Get("X-Request-Id"); id != "" && goodRequestID.MatchString(id) {
 		return id
 	}
-	return rand.Text()[:16]
+	return strconv.FormatUint(rand.Uint64()|1<<63, 32)
 }
 
 // traceparent is passed into the log (W3C Trace Context), if it is one.
 func traceparent(r *http.Request) string {
-	if t := r.Header.Get("traceparent"); goodTraceparent.MatchString(t) {
+	if t := r.Header.Get("traceparent"); t != "" && goodTraceparent.MatchString(t) {
 		return t
 	}
 	return ""
@@ -121,14 +141,23 @@ func traceparent(r *http.Request) string {
 // maskPath keeps what may be a token out of the log, and anybody from filling
 // it. A path comes here escaped: it can do nothing to the terminal of a reader.
 func maskPath(path string) string {
-	path = longSegment.ReplaceAllString(path, "***")
-	if len(path) > maxLogged {
-		return path[:maxLogged] + "***"
+	var masked []byte
+	for segment := range strings.SplitSeq(path, "/") {
+		if len(segment) > maxSegment {
+			segment = "***"
+		}
+		if masked = append(append(masked, '/'), segment...); len(masked) > maxLogged+1 {
+			return string(masked[1:maxLogged+1]) + "***"
+		}
 	}
-	return path
+	return string(masked[1:])
 }
 
-const maxLogged = 200 // bytes
+// What is longer is not logged as it is, in bytes.
+const (
+	maxSegment = 20
+	maxLogged  = 200
+)
 
 // source is the address that the throttle counts: the peer's, or what the proxy
 // in front says.

@@ -57,6 +57,13 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 		}
 		doors = before(h, doors)
 	}
+	if slices.Contains(s.config.Dialects, "wazo") {
+		h, err := s.openWazo(ctx)
+		if err != nil {
+			return nil, err
+		}
+		doors = before(h, doors)
+	}
 	return doors, nil
 }
 

@@ -72,6 +72,9 @@ type Config struct {
 	// AllowWeakKeys lets RSA keys of 1024 to 2047 bits sign. Default: in no tenant
 	// that does not say so. Danger: they can be broken.
 	AllowWeakKeys bool
+	// Backends are where passwords are checked, in the order in which they are asked;
+	// the wazo door names one of them. Default: LocalBackend alone.
+	Backends []Backend
 	// MinPassword is the least number of characters of a new password. Default 0.
 	MinPassword int
 	// Attempts is how many wrong passwords for one user from one address are
@@ -105,7 +108,7 @@ type PasswordCost struct {
 func DefaultDialects() []string { return []string{"ats", "oauth2"} }
 
 // Dialects are all doors that there are.
-func Dialects() []string { return []string{"ats", "oauth2", "tapis", "ciphertrust", "awx"} }
+func Dialects() []string { return []string{"ats", "oauth2", "tapis", "ciphertrust", "awx", "wazo"} }
 
 // Server is the service. It is safe for concurrent use.
 type Server struct {
@@ -115,6 +118,7 @@ type Server struct {
 	oauth2  *issuer.Door // nil where it is not open; so are those below
 	kylo    *issuer.Door
 	awx     *issuer.Door
+	wazo    *issuer.Door
 	tapis   *issuer.Doors
 	tenants *issuer.Doors // oauth2, of tenants with an address of their own
 	handler http.Handler
@@ -222,7 +226,7 @@ func newIssuer(ctx context.Context, c Config) (*issuer.Issuer, error) {
 	}
 	return issuer.New(ctx, issuer.Config{
 		Store: c.Store, Master: master, Hasher: hasher, Throttle: brake,
-		StaleAfter: c.StaleAfter, MinPassword: c.MinPassword, Now: c.Now, Log: c.Log,
+		Backends: c.Backends, StaleAfter: c.StaleAfter, MinPassword: c.MinPassword, Now: c.Now, Log: c.Log,
 	})
 }
 
