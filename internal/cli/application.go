@@ -76,7 +76,13 @@ func (a *app) identify(c *client.Config) error {
 	if _, typed := a.set["tenant"]; typed && c.Dialect != "tapis" {
 		return of("tapis", "the %s dialect has no tenants: --tenant", safe(c.Dialect))
 	}
+	if _, typed := a.set["backend"]; typed && c.Dialect != "wazo" {
+		return of("wazo", "the %s dialect has no backends: --backend", safe(c.Dialect))
+	}
 	switch c.Dialect {
+	case "wazo":
+		c.Backend, c.ClientID = value("backend"), value("client_id")
+		return nil
 	case "tapis":
 		return a.identifyTapis(c)
 	case "awx":

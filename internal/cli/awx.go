@@ -55,8 +55,8 @@ func (a *app) checkAWXGrant(grant string) error {
 }
 
 // checkAWXCheck refuses to demand what an AWX server does not say of a token.
-func (a *app) checkAWXCheck(least time.Duration, scope string) error {
-	if a.dialect() == "awx" && (least != 0 || scope != "") {
+func (a *app) checkAWXCheck(least time.Duration, scopes []string) error {
+	if a.dialect() == "awx" && (least != 0 || strings.Join(scopes, "") != "") {
 		return token.Refuse(token.ErrUnsupported, "an AWX server does not say the scope or the end of a token by its value: token show --id asks by its id")
 	}
 	return nil

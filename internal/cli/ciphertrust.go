@@ -144,7 +144,8 @@ func (a *app) tokenDelete() *cobra.Command {
 	c := &cobra.Command{
 		Use: "delete --id ID", Short: "End a login by its id", Args: cobra.NoArgs,
 		Long: `End a login by the id that token list shows: its refresh token is void from now
-on. In the awx dialect it is a token that is deleted. No other dialect has this.`,
+on. In the awx dialect it is a token that is deleted, in the wazo dialect the refresh
+token of a client id. No other dialect has this.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if id == "" {
 				return command.Usage("--id is missing: token list shows the ids")

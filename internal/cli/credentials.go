@@ -16,7 +16,7 @@ import (
 
 // credentialFlags are the ways to say who is asking.
 func (a *app) credentialFlags(f *pflag.FlagSet) {
-	a.settingFlags(f, "username", "password", "password_file", "password_command")
+	a.settingFlags(f, "username", "password", "password_file", "password_command", "backend")
 	f.BoolVar(&a.flags.passwordStdin, "password-stdin", false, "read the password from standard input")
 }
 

@@ -74,6 +74,9 @@ func (d *doctor) server(ctx context.Context) {
 	if d.dialect() == "oauth2" {
 		d.metadata(ctx, carrier, service.Issuer())
 	}
+	if d.dialect() == "wazo" {
+		d.backends(ctx, service)
+	}
 	d.token(ctx, service)
 	d.clocks(first)
 }

@@ -42,7 +42,7 @@ func formats() []format {
 		{"fish", "set -gx NAME 'value'", printLine(assign("set -gx %s %s", quoteFish), variable)},
 		{"powershell", "$env:NAME = 'value'", printLine(assign("$env:%s = %s", quotePowerShell), variable)},
 		{"curl", "a header line for curl -K -, so that the token stands on no command line", nil},
-		{"header", "Authorization: Bearer …", nil},
+		{"header", "Authorization: Bearer …, in the wazo dialect X-Auth-Token: …", nil},
 	}
 }
 
@@ -102,9 +102,9 @@ func (a *app) render(r record) (string, error) {
 		}
 		return lines(chosen, func(f field) string { return fmt.Sprintf("%-*s  %s", width, f.name, safe(f.text())) }), nil
 	case "curl":
-		return "header = " + quoteCurl("Authorization: "+r.scheme()+" "+primary) + "\n", nil
+		return "header = " + quoteCurl(a.headerOf(r)+primary) + "\n", nil
 	case "header":
-		return "Authorization: " + r.scheme() + " " + safe(primary) + "\n", nil
+		return a.headerOf(r) + safe(primary) + "\n", nil
 	}
 	i := slices.IndexFunc(formats(), func(f format) bool { return f.name == a.flags.format })
 	return lines(chosen, func(f field) string { return formats()[i].line(a, f) }), nil
@@ -130,6 +130,14 @@ func lines(r record, line func(field) string) string {
 		b.WriteString(line(f) + "\n")
 	}
 	return b.String()
+}
+
+// headerOf is what stands before a token in a header.
+func (a *app) headerOf(r record) string {
+	if a.profile != nil && a.dialect() == "wazo" {
+		return "X-Auth-Token: "
+	}
+	return "Authorization: " + r.scheme() + " "
 }
 
 // scheme is how a token stands in a header: a bound one behind DPoP (RFC 9449

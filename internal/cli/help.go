@@ -185,6 +185,15 @@ create -f json prints, names a personal token afterwards: token list, token show
 token edit --id and token revoke --id are of it. application is its own. The URL may
 be given with or without /api. Without a token to act with, name and password act.
 
+wazo has opaque tokens, which go in the header X-Auth-Token: token check asks whether
+one is honoured, and with --scope whether it gives that access; token show asks what
+it is. --backend is where the server looks the user up (servers of 2017 want one),
+--expiration how long the token is to live. A refresh token is kept for each user and
+--client-id (default ats-auth) and has no end: who logs in again by the same client id
+gets the same one, and a logout ends it for all who share it. token list and token
+delete --id are of refresh tokens, session is of access tokens. The URL may be given
+with what stands before /0.1, /api/auth say.
+
 An access token is its server's business. One that is no JWT is printed as it is
 and called opaque; claims are verified by jwks_url or jwt_secret if configured,
 else, where they are shown, by the keys that the issuer publishes.
@@ -202,6 +211,8 @@ func dialectHelp(name string) string {
 		return "Tapis v3: a user name and a password, and tokens that services mint"
 	case "awx":
 		return "AWX and Tower: personal tokens, and tokens of applications"
+	case "wazo":
+		return "Wazo and XiVO (xivo-auth): opaque tokens, of users of several backends"
 	case "ciphertrust":
 		return "CipherTrust Manager, as ksctl: a user name and a password"
 	}

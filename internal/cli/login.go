@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"runtime"
@@ -109,7 +110,7 @@ func (a *app) runLogin(c *cobra.Command, life lifetime) error {
 	if err := a.checkTapisLogin(want); err != nil {
 		return err
 	}
-	if err := a.wishAWX(c, &want); err != nil {
+	if err := cmp.Or(a.wishAWX(c, &want), a.wishWazo(want)); err != nil {
 		return err
 	}
 	service, err := a.newClient()
@@ -176,7 +177,7 @@ func (a *app) loginGrant() (string, error) {
 func (a *app) lasting(life lifetime) token.Request {
 	want := a.wanted()
 	want.Refresh = !a.personal()
-	if life.said || a.dialect() != "oauth2" && a.dialect() != "tapis" && a.dialect() != "awx" {
+	if life.said || !slices.Contains([]string{"oauth2", "tapis", "awx", "wazo"}, a.dialect()) {
 		want.RefreshTTL = life.seconds()
 	}
 	return want
@@ -194,6 +195,8 @@ func (a *app) lasts(ctx context.Context, service *client.Client, set token.Set, 
 		next.ExpiresAt = set.ExpiresAt
 		return "logged in until " + set.ExpiresAt.UTC().Format(time.DateOnly)
 	case granted > 0:
+	case a.dialect() == "wazo":
+		return "logged in; this login has no end"
 	case a.dialect() == "oauth2", a.dialect() == "tapis", a.dialect() == "awx":
 		return "logged in; how long this login lasts is the server's business"
 	default:
@@ -226,7 +229,7 @@ func (a *app) newLogin(service *client.Client, set token.Set) session.Login {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	l := session.Login{
 		URL: service.URL(), Username: value("username"), RefreshToken: set.RefreshToken, ClientID: set.ClientID,
-		NoSSLVerify: a.profile.Value("insecure").Bool(), Dialect: a.dialect(), Tenant: value("tenant"),
+		NoSSLVerify: a.profile.Value("insecure").Bool(), Dialect: a.dialect(), Tenant: value("tenant"), Backend: value("backend"),
 		CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
 		Verbosity: a.saved.login.Verbosity, Resp: a.saved.login.Resp,
 	}
@@ -317,13 +320,14 @@ func (a *app) endLost(ctx context.Context, next session.Login, set token.Set) er
 		return err
 	}
 	last := set.RefreshToken
-	if a.dialect() == "ats" {
-		last = set.AccessToken
-	}
-	if next.LoginID != "" {
+	switch {
+	case next.LoginID != "":
 		err = a.endPersonal(ctx, service, next)
-	} else {
-		err = service.Revoke(ctx, last)
+	case a.dialect() == "ats":
+		err = service.Revoke(ctx, set.AccessToken)
+	case last.Reveal() == a.saved.login.RefreshToken.Reveal(): // it is the former login too
+	default:
+		err = service.RevokeRefresh(ctx, last)
 	}
 	if err != nil && !alreadyGone(err) {
 		a.warn("the new login, which nobody has now, could not be ended either: %v", err)

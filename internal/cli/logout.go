@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -115,7 +116,7 @@ func (a *app) revokeLogin(ctx context.Context, service *client.Client, l session
 		return l, a.endPersonal(ctx, service, l)
 	}
 	if l.Dialect != "ats" {
-		return l, service.Revoke(ctx, l.RefreshToken)
+		return l, service.RevokeRefresh(ctx, l.RefreshToken)
 	}
 	set, _, ok := a.peek(l)
 	if !ok || set.ExpiresAt.Sub(a.Now()) < patience {
@@ -128,9 +129,9 @@ func (a *app) revokeLogin(ctx context.Context, service *client.Client, l session
 }
 
 // endAccess revokes an access token where ending its login need not have done it
-// (RFC 7009 section 2.1), and in Tapis does not.
+// (RFC 7009 section 2.1), and in Tapis and Wazo does not.
 func (a *app) endAccess(ctx context.Context, service *client.Client, access token.Set) {
-	if a.dialect() != "oauth2" && a.dialect() != "tapis" || !access.ExpiresAt.IsZero() && !access.ExpiresAt.After(a.Now()) {
+	if !slices.Contains([]string{"oauth2", "tapis", "wazo"}, a.dialect()) || !access.ExpiresAt.IsZero() && !access.ExpiresAt.After(a.Now()) {
 		return
 	}
 	if err := service.Revoke(ctx, access.AccessToken); err != nil && !alreadyGone(err) {

@@ -117,7 +117,7 @@ More to read: ats-auth help environment, exit-codes, formats, dialects.`,
 	// every method of every type in the binary.
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root.PersistentFlags())
-	root.AddCommand(a.tokenCommand(), a.loginCommand(), a.logoutCommand(), a.statusCommand(), a.applicationCommand(), a.propertyCommand(), a.execCommand(), a.credentialCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand())
+	root.AddCommand(a.tokenCommand(), a.loginCommand(), a.logoutCommand(), a.statusCommand(), a.applicationCommand(), a.sessionCommand(), a.propertyCommand(), a.execCommand(), a.credentialCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	return root
 }

@@ -28,7 +28,7 @@ func (a *app) readSaved(file string) map[string]string {
 	truth := map[bool]string{true: "true"}
 	return map[string]string{
 		"url": l.URL, "username": l.Username, "client_id": l.ClientID, "insecure": truth[l.NoSSLVerify],
-		"verbose": truth[l.Verbosity], "format": l.Resp, "dialect": l.Dialect, "tenant": l.Tenant, "issuer": l.Issuer,
+		"verbose": truth[l.Verbosity], "format": l.Resp, "dialect": l.Dialect, "tenant": l.Tenant, "backend": l.Backend, "issuer": l.Issuer,
 		"scope": l.Scope, "resource": l.Resource, "auth_method": l.AuthMethod, "client_key_id": l.ClientKeyID,
 		"client_secret_file": l.ClientSecretFile, "client_key": l.ClientKey, "dpop_key": l.DPoPKey,
 		"cacert": l.CACert, "cert": l.Cert, "key": l.Key,
@@ -262,7 +262,7 @@ func (a *app) withExpiry(set token.Set) token.Set {
 // configured.
 func (a *app) clientOf(login session.Login) (*client.Client, error) {
 	holder := ""
-	if login.Dialect == "ciphertrust" {
+	if login.Dialect == "ciphertrust" || login.Dialect == "wazo" {
 		holder = login.ClientID
 	}
 	if a.bound(login) == nil {

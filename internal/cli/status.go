@@ -15,7 +15,7 @@ import (
 )
 
 var statusColumns = []string{
-	"profile", "dialect", "server", "server_from", "user", "user_from", "tenant", "login", "login_file", "login_expires_at", "login_expires_in",
+	"profile", "dialect", "server", "server_from", "user", "user_from", "tenant", "backend", "login", "login_file", "login_expires_at", "login_expires_in",
 	"token_expires_at", "token_expires_in", "acting_as", "config_file",
 }
 
@@ -119,8 +119,10 @@ func (a *app) status(login session.Login, err error) record {
 		{"login", state},
 		{"login_file", a.profile.LoginFile},
 	}
-	if tenant := a.profile.Value("tenant"); !tenant.IsZero() {
-		r = append(r, field{"tenant", tenant.Reveal()})
+	for _, name := range []string{"tenant", "backend"} {
+		if v := a.profile.Value(name); !v.IsZero() {
+			r = append(r, field{name, v.Reveal()})
+		}
 	}
 	if err == nil && !login.ExpiresAt.IsZero() {
 		r = append(r, field{"login_expires_at", login.ExpiresAt.UTC().Format(time.RFC3339)}, field{"login_expires_in", a.left(login.ExpiresAt)})

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -41,6 +42,10 @@ In the awx dialect it is a personal token, which lives for very long and has no
 refresh token, or with --client-id a token of that application. --scope is read or
 write (default write), --description says what a personal one is for.
 
+In the wazo dialect the token is opaque, for a user of --backend, and lives for
+--expiration; --issue-rt gives the refresh token of the --client-id. With --verbose
+it is the server that says what the token is.
+
 With --refresh-token that is traded instead. In the ciphertrust dialect the
 result is ksctl's JSON object, jwt, duration, token_type and with --issue-rt
 refresh_token; --issue-rt of a refresh token renews it, which voids the old one.
@@ -53,6 +58,7 @@ Nothing is saved: login does that.`,
   ats-auth token create --dialect ciphertrust --refresh-token - < rt.txt | jq -r .jwt
   ats-auth token create --dialect tapis --tenant dev --username files --account-type service --as-user jstubbs --claims '{"scope": "dev"}'
   ats-auth token create --dialect awx --username marco --scope read --description 'nightly report'
+  ats-auth token create --dialect wazo --username alice --backend xivo_user --expiration 10m
   ats-auth token create --subject-token-file token.txt --resource https://api.example.org`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenCreate(c, want, wish, mint) },
 	}
@@ -70,6 +76,7 @@ Nothing is saved: login does that.`,
 		a.mintFlags(c, &mint)
 		descriptionFlag(c)
 		c.Flags().Var((*seconds)(&want.TTL), "ttl", "lifetime to ask for, in seconds or as 5m or 30d")
+		c.Flags().Var((*seconds)(&want.TTL), "expiration", "same as --ttl")
 	})
 	return c
 }
@@ -118,7 +125,7 @@ func (a *app) runTokenCreate(c *cobra.Command, want token.Request, wish refreshW
 	}
 	asked := a.wanted()
 	want.Scope, want.Resources = asked.Scope, asked.Resources
-	if err := a.wishAWX(c, &want); err != nil {
+	if err := cmp.Or(a.wishAWX(c, &want), a.wishWazo(want)); err != nil {
 		return err
 	}
 	set, err := a.obtain(c.Context(), service, grant, "", want)
@@ -151,6 +158,7 @@ func (a *app) describe(ctx context.Context, judge *judge, service *client.Client
 		return err
 	case err != nil:
 		a.say(levelStory, "opaque token")
+		a.tellData(ctx, service, raw)
 		return nil
 	}
 	label := "UNVERIFIED claims"

@@ -23,7 +23,8 @@ a login with the usual credentials; in the oauth2 dialect ats-auth-server wants 
 
   ` + strings.Join(loginColumns(), ", ") + `
 
-In the awx dialect they are the tokens that you may see, personal ones and those of
+In the wazo dialect they are refresh tokens, one for a client id, which is its id;
+session list is of the access tokens. In the awx dialect they are the tokens that you may see, personal ones and those of
 applications, and the columns are:
 
   ` + strings.Join(tokenColumns(), ", "),

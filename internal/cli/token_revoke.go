@@ -22,7 +22,8 @@ tokens too, and ends the login with them.
 
 --refresh-token or --refresh-token-file names one in the place of an argument. A
 CipherTrust server takes refresh tokens alone, with the --client-id that came with
-it, or with --username and the password. An AWX server takes tokens of an
+it, or with --username and the password. A Wazo server takes access tokens; a refresh
+token is named by the flags, with its --client-id, or ended by token delete. An AWX server takes tokens of an
 application with its --client-id; a personal one it deletes by --id, as token delete
 does, and by its value where it is the saved login or the only one of its user.`,
 		Example: `  ats-auth token revoke "$TOKEN"
@@ -39,7 +40,7 @@ does, and by its value where it is the saved login or the only one of its user.`
 		},
 	}
 	a.later(c, func() {
-		c.Flags().Var((*once)(&id), "id", "the `ID` that token list shows, instead of the token; awx and ciphertrust dialects")
+		c.Flags().Var((*once)(&id), "id", "the `ID` that token list shows, instead of the token; awx, ciphertrust and wazo dialects")
 		a.applicationFlags(c)
 		a.settingFlags(c.Flags(), "refresh_token", "refresh_token_file")
 		a.credentialFlags(c.Flags())
@@ -86,12 +87,17 @@ func (a *app) runTokenRevoke(ctx context.Context, args []string) error {
 	return err
 }
 
-// withGivenRefresh adds the refresh token that a flag names to the arguments.
-func (a *app) withGivenRefresh(args []string) ([]string, error) {
+// refreshNamed reports whether a flag names a refresh token.
+func (a *app) refreshNamed() bool {
 	_, given := a.set["refresh_token"]
 	_, file := a.set["refresh_token_file"]
+	return given || file
+}
+
+// withGivenRefresh adds the refresh token that a flag names to the arguments.
+func (a *app) withGivenRefresh(args []string) ([]string, error) {
 	switch {
-	case given || file:
+	case a.refreshNamed():
 		refresh, err := a.refreshToken(a.refreshFile())
 		if err != nil || len(args) == 0 {
 			return []string{refresh.Reveal()}, err
@@ -135,7 +141,13 @@ func (a *app) revokeOne(ctx context.Context, service *client.Client, raw string)
 	case a.dialect() == "ats": // which has no tokens but such
 		return err
 	}
-	if err := a.revokeToken(ctx, service, token.NewSecret(raw)); err != nil {
+	void := a.revokeToken
+	if a.refreshNamed() && a.dialect() == "wazo" {
+		void = func(ctx context.Context, service *client.Client, raw token.Secret) error {
+			return service.RevokeRefresh(ctx, raw)
+		}
+	}
+	if err := void(ctx, service, token.NewSecret(raw)); err != nil {
 		return err
 	}
 	a.say(levelInfo, "Token revoked.")

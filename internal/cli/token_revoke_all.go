@@ -77,8 +77,11 @@ func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Sec
 		return nil, token.Secret{}, err
 	}
 	var want token.Request
-	if a.dialect() == "oauth2" {
+	switch a.dialect() {
+	case "oauth2":
 		want = a.wanted()
+	case "wazo":
+		want.TTL = actingTTL
 	}
 	set, err := a.obtain(ctx, service, grant, user, want)
 	return service, set.AccessToken, err

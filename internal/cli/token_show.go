@@ -29,7 +29,8 @@ Without an argument the token is ATS_AUTH_TOKEN, else standard input. -c prints
 header, claims, verified, validity, or a single claim by its name.
 
 With --id it is what the server says of a token, in the awx dialect, or of a login,
-in the ciphertrust dialect.`,
+in the ciphertrust dialect, or of the refresh token of a client id, in the wazo
+dialect. There a token says nothing itself, and is what the server says of it.`,
 		Example: `  ats-auth token show "$TOKEN"
   ats-auth token show -c sub "$TOKEN"`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -43,7 +44,7 @@ in the ciphertrust dialect.`,
 		},
 	}
 	a.later(c, func() {
-		c.Flags().Var((*once)(&id), "id", "show the token or login of that `ID` instead; awx and ciphertrust dialects")
+		c.Flags().Var((*once)(&id), "id", "show the token or login of that `ID` instead; awx, ciphertrust and wazo dialects")
 		a.credentialFlags(c.Flags())
 		a.keyFlags(c.Flags())
 		a.formatFlags(c.Flags())
@@ -54,6 +55,9 @@ in the ciphertrust dialect.`,
 func (a *app) runTokenShow(c *cobra.Command, args []string) error {
 	if err := a.load(); err != nil {
 		return err
+	}
+	if a.dialect() == "wazo" {
+		return a.runWazoShow(c.Context(), args)
 	}
 	judge, err := a.newJudge("", func(v *verifier.Config) { v.AnyAudience = v.Audience == "" })
 	if err != nil {

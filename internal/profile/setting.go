@@ -87,6 +87,10 @@ func connection() []Setting {
 			Help: "tenant to log in to, and that tokens are minted in or must be of; tapis dialect",
 		},
 		{
+			Name: "backend", Flag: "backend", Env: []string{"ATS_AUTH_BACKEND"}, Section: "client", Key: "backend",
+			Help: "where the server looks the user up, xivo_user say; wazo dialect",
+		},
+		{
 			Name: "cacert", Flag: "cacert", Env: []string{"ATS_AUTH_CACERT"}, Section: "client", Key: "cacert", Kind: Path,
 			Trust: true,
 			Help:  "PEM file of the authorities to trust instead of the system's",

@@ -70,6 +70,7 @@ func fields() []field {
 		flag("NOSSLVERIFY", func(l *Login) *bool { return &l.NoSSLVerify }),
 		text("DIALECT", false, func(l *Login) *string { return &l.Dialect }),
 		text("TENANT", false, func(l *Login) *string { return &l.Tenant }),
+		text("BACKEND", false, func(l *Login) *string { return &l.Backend }),
 		text("LOGIN_ID", false, func(l *Login) *string { return &l.LoginID }),
 		text("ISSUER", false, func(l *Login) *string { return &l.Issuer }),
 		text("SCOPE", false, func(l *Login) *string { return &l.Scope }),

@@ -76,6 +76,7 @@ type Login struct {
 	// shares does not say.
 	Dialect string
 	Tenant  string
+	Backend string // where a wazo service looks the user up
 	// LoginID is what the service calls a login that is a token in itself, a personal
 	// one of AWX: it is in the place of the RefreshToken. Empty for all others.
 	LoginID string

@@ -29,6 +29,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis"
+	"github.com/ats-auth/ats-auth/internal/dialect/wazo"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -51,11 +52,14 @@ type Config struct {
 	// mints. Default: the one that the server finds by the URL, or that a token is
 	// minted in.
 	Tenant string
+	// Backend is where a wazo service looks users up. Default the service's choice.
+	Backend string
 	// ClientID names the application to an oauth2 service. Default none, which few
 	// services take. To a ciphertrust service it is what goes with the refresh token
 	// that is revoked; by default the service is asked for it. A tapis service gives
 	// refresh tokens at a login only to a client with a ClientSecret. In the awx dialect
-	// logins go through it; without one they are personal tokens.
+	// logins go through it; without one they are personal tokens. A wazo service keeps
+	// a refresh token for each, by default for "ats-auth".
 	ClientID string
 	// ClientSecret is the application's password. Default none: a public one.
 	ClientSecret token.Secret
@@ -115,6 +119,9 @@ func speakers() map[string]speaker {
 		},
 		"tapis": func(c Config, carry dialect.Exchange) (dialect.Client, error) {
 			return tapis.NewClient(tapis.Config{Exchange: carry, Tenant: c.Tenant, ClientID: c.ClientID, ClientSecret: c.ClientSecret}), nil
+		},
+		"wazo": func(c Config, carry dialect.Exchange) (dialect.Client, error) {
+			return wazo.NewClient(wazo.Config{Exchange: carry, URL: strings.TrimRight(c.URL, "/"), Backend: c.Backend, ClientID: c.ClientID}), nil
 		},
 	}
 }

@@ -210,7 +210,7 @@ func TestWhatCountsOnceIsSentOnce(t *testing.T) {
 }
 
 func TestEveryDialectIsMade(t *testing.T) {
-	if got := strings.Join(Dialects(), " "); got != "ats awx ciphertrust oauth2 tapis" {
+	if got := strings.Join(Dialects(), " "); got != "ats awx ciphertrust oauth2 tapis wazo" {
 		t.Errorf("dialects %s", got)
 	}
 	if c := newClient(t, Config{URL: "https://auth.example.org"}); fmt.Sprintf("%T", c.speaker) != fmt.Sprintf("%T", ats.NewClient(nil)) {

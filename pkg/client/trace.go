@@ -38,6 +38,7 @@ func (t tracer) of(m dialect.Message) tracer {
 	}
 	t.hide(m.Bearer.Reveal())
 	t.hide(m.Secret.Reveal())
+	t.hide(m.Token.Reveal())
 	if _, encoded, ok := strings.Cut(m.Authorization(), " "); ok {
 		t.hide(encoded)
 	}
@@ -71,7 +72,11 @@ func (t tracer) request(m dialect.Message, base string) {
 	if t.say == nil {
 		return
 	}
-	t.say(fmt.Sprintf("> %s %s", m.Method, m.URL(base)))
+	address := m.URL(base)
+	if !m.Token.IsZero() {
+		address = t.scrub(address)
+	}
+	t.say("> " + m.Method + " " + address)
 	if scheme, value, ok := strings.Cut(m.Authorization(), " "); ok {
 		t.say("> Authorization: " + scheme + " " + t.mask(value))
 	}

@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -141,5 +143,33 @@ func TestEachTryIsTraced(t *testing.T) {
 	_, _ = ats.NewClient(courier.carry).Login(t.Context(), marco(), token.Request{})
 	if n := strings.Count(trace.String(), "< 503 "); n != 3 {
 		t.Errorf("%d tries are traced, want 3:\n%s", n, &trace)
+	}
+}
+
+func TestATraceShowsNoTokenOfAPathOrAHeader(t *testing.T) {
+	const raw = "1823c1ee/6c6a 0cdc"
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Seen", r.URL.Path)
+		w.WriteHeader(http.StatusNotFound)
+		fmt.Fprintf(w, `{"message": "no %s"}`, raw)
+	}))
+	defer s.Close()
+	for open, want := range map[bool]bool{false: false, true: true} {
+		var lines []string
+		c := Config{URL: s.URL, Trace: func(line string) { lines = append(lines, line) }, TraceSecrets: open}
+		u, err := parseURL(c.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		courier, err := newCourier(c, u)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = courier.carry(t.Context(), dialect.Message{
+			Method: "GET", Path: "/0.1/token/" + url.PathEscape(raw) + "?scope=a", Token: token.NewSecret(raw), Header: http.Header{"X-Auth-Token": {raw}},
+		})
+		if trace := strings.Join(lines, "\n"); err != nil || strings.Contains(trace, "1823c1ee") != want || !strings.Contains(trace, "?scope=a") {
+			t.Errorf("open %v: %v\n%s", open, err, trace)
+		}
 	}
 }

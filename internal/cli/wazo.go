@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ats-auth/ats-auth/pkg/client"
+	"github.com/ats-auth/ats-auth/pkg/token"
+)
+
+// What Wazo alone has: opaque tokens that say nothing, and a server that says
+// everything of them.
+
+// actingTTL is how long a token lives that is made for one command, in seconds: it is
+// one of the hundred sessions that a user may have.
+const actingTTL = 60
+
+// wishWazo refuses, before anybody is asked for a password, what that dialect cannot
+// be asked for.
+func (a *app) wishWazo(want token.Request) error {
+	switch {
+	case a.dialect() != "wazo":
+	case want.Scope != "":
+		return token.Refuse(token.ErrUnsupported, "the wazo dialect cannot ask for a scope: what a token gives access to is its user's ACL")
+	case want.RefreshTTL != 0:
+		return token.Refuse(token.ErrUnsupported, "the wazo dialect cannot ask for the end of a login: it has none")
+	}
+	return nil
+}
+
+// checkWazo asks for each access by itself. done tells that nothing else was asked,
+// so that the whole answer is not needed.
+func (a *app) checkWazo(ctx context.Context, service *client.Client, raw token.Secret, least time.Duration, scopes []string) (done bool, err error) {
+	done = least == 0 && a.flags.format == ""
+	if done && len(scopes) == 0 {
+		scopes = []string{""}
+	}
+	for _, scope := range scopes {
+		if err := service.CheckAccess(ctx, raw, scope); err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// instantOf is a time that the server writes without a zone, in UTC.
+func instantOf(says *token.Object, name string) (time.Time, bool) {
+	text, _ := says.String(name)
+	at, err := time.Parse("2006-01-02T15:04:05", strings.TrimSuffix(strings.TrimSuffix(text, "Z"), "+00:00"))
+	return at, err == nil
+}
+
+// endOfWazo is when a token ends.
+func endOfWazo(says *token.Object) (time.Time, bool) { return instantOf(says, "utc_expires_at") }
+
+// runWazoShow prints what the server says of a token.
+func (a *app) runWazoShow(ctx context.Context, args []string) error {
+	service, err := a.newClient()
+	if err != nil {
+		return err
+	}
+	raw, err := a.oneToken(args)
+	if err != nil {
+		return err
+	}
+	says, err := service.Check(ctx, token.NewSecret(raw))
+	if err != nil {
+		return err
+	}
+	r := wazoRecord(says)
+	if end, known := endOfWazo(says); known {
+		r = append(r, field{"validity", "valid, expires " + relative(end, a.Now())})
+	}
+	if a.flags.format != "" || len(a.flags.columns) > 0 {
+		var known []string
+		for _, f := range r {
+			known = append(known, f.name)
+		}
+		if err := a.checkColumns(known...); err != nil {
+			return err
+		}
+		return a.print(r)
+	}
+	_, err = fmt.Fprint(a.Stdout, lines(r[1:], func(f field) string { return f.name + ": " + safe(f.text()) }))
+	return err
+}
+
+// wazoRecord is what the server says of a token, the token first. Names are the
+// server's too: those that are none for a shell are left out.
+func wazoRecord(says *token.Object) record {
+	raw, _ := says.String("token")
+	r := record{{"token", raw}}
+	for _, name := range says.Names() {
+		odd := strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != ""
+		if text, isText := says.String(name); odd || name == "token" {
+			continue
+		} else if isText {
+			r = append(r, field{name, text})
+			continue
+		}
+		value, _ := says.Raw(name)
+		var line bytes.Buffer
+		if json.Compact(&line, value) == nil {
+			r = append(r, field{name, rawJSON(token.Printable(line.String()))})
+		}
+	}
+	return r
+}
+
+// tellData tells what the server says of an opaque token, where somebody is told and
+// the server says it. The tokens in it are left out.
+func (a *app) tellData(ctx context.Context, service *client.Client, raw string) {
+	if a.dialect() != "wazo" || a.level() < levelStory && a.log == nil {
+		return
+	}
+	says, err := service.Check(ctx, token.NewSecret(raw))
+	if err != nil {
+		a.say(levelStory, "the server does not say what it is: %s", safe(err.Error()))
+		return
+	}
+	shown := slices.DeleteFunc(wazoRecord(says), func(f field) bool { return f.name == "token" || f.name == "refresh_token" })
+	if text, err := shown.json(); err == nil {
+		a.say(levelStory, "token data: %s", token.Printable(strings.TrimSuffix(text, "\n")))
+	}
+}
+
+// backends looks whether the server has the backend that is configured.
+func (d *doctor) backends(ctx context.Context, service *client.Client) {
+	names, err := service.Backends(ctx)
+	backend := d.profile.Value("backend")
+	switch {
+	case errors.Is(err, token.ErrUnsupported):
+		d.ok("backends", "the server does not say which it has")
+	case err != nil:
+		d.fail("backends", err)
+	case !backend.IsZero() && !slices.Contains(names, backend.Reveal()):
+		d.fail("backends", &configError{problem: fmt.Sprintf("%s, from %s, is none of the server's: %s", backend.Reveal(), backend.Source(), strings.Join(names, ", "))})
+	default:
+		d.ok("backends", "%s", strings.Join(names, ", "))
+	}
+}
