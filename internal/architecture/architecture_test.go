@@ -22,8 +22,8 @@ var mayImport = map[string][]string{
 	"cmd/ats-auth-server":               {"internal/daemon", "internal/terminal"},
 	"pkg/token":                         {},
 	"pkg/verifier":                      {"pkg/token", "internal/armour"},
-	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/awx", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/dialect/tapis"},
-	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door", "internal/dialect/awx", "internal/dialect/awx/door"},
+	"pkg/client":                        {"pkg/token", "internal/dialect", "internal/dialect/ats", "internal/dialect/awx", "internal/dialect/ciphertrust", "internal/dialect/oauth2", "internal/dialect/tapis", "internal/dialect/wazo"},
+	"pkg/server":                        {"pkg/token", "pkg/store", "pkg/verifier", "internal/issuer", "internal/signing", "internal/password", "internal/throttle", "internal/dialect", "internal/dialect/ats", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door", "internal/dialect/awx", "internal/dialect/awx/door", "internal/dialect/wazo/door"},
 	"pkg/store":                         {},
 	"pkg/store/storetest":               {"pkg/store", "pkg/store/memory"},
 	"pkg/store/memory":                  {"pkg/store"},
@@ -39,8 +39,13 @@ var mayImport = map[string][]string{
 	"internal/dialect/tapis/door":       {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/oauth2", "internal/dialect/tapis", "internal/issuer", "internal/signing"},
 	"internal/dialect/awx":              {"pkg/token", "internal/dialect", "internal/dialect/oauth2"},
 	"internal/dialect/awx/door":         {"pkg/token", "pkg/store", "internal/dialect", "internal/dialect/awx", "internal/dialect/oauth2", "internal/issuer", "internal/pages"},
+	"internal/dialect/wazo":             {"pkg/token", "internal/dialect"},
+	"internal/dialect/wazo/door":        {"pkg/token", "pkg/store", "internal/acl", "internal/dialect", "internal/dialect/wazo", "internal/issuer"},
 	"internal/pages":                    {},
-	"internal/issuer":                   {"pkg/token", "pkg/store", "pkg/verifier", "internal/signing", "internal/password", "internal/throttle"},
+	"internal/acl":                      {},
+	"internal/backend":                  {"pkg/token"},
+	"internal/backend/slapdtest":        {},
+	"internal/issuer":                   {"pkg/token", "pkg/store", "pkg/verifier", "internal/acl", "internal/backend", "internal/signing", "internal/password", "internal/throttle"},
 	"internal/signing":                  {"pkg/token", "internal/armour"},
 	"internal/armour":                   {},
 	"internal/password":                 {},
@@ -51,7 +56,7 @@ var mayImport = map[string][]string{
 	"internal/terminal":                 {},
 	"internal/command":                  {},
 	"internal/cli":                      {"pkg/token", "pkg/client", "pkg/verifier", "internal/command", "internal/inifile", "internal/profile", "internal/session", "internal/signing", "internal/terminal"},
-	"internal/daemon":                   {"pkg/token", "pkg/server", "pkg/store", "pkg/store/memory", "pkg/store/sqlite", "pkg/verifier", "internal/command", "internal/inifile", "internal/signing"},
+	"internal/daemon":                   {"pkg/token", "pkg/server", "pkg/store", "pkg/store/memory", "pkg/store/sqlite", "pkg/verifier", "internal/backend", "internal/command", "internal/inifile", "internal/signing"},
 }
 
 // mayUse says which rooms know a library that is to stay behind one wall.
@@ -59,6 +64,7 @@ var mayUse = map[string][]string{
 	"github.com/go-resty/resty/v2":  {"pkg/client"},
 	"github.com/golang-jwt/jwt/v5":  {"pkg/verifier", "internal/signing"},
 	"github.com/go-jose/go-jose/v4": {"pkg/verifier", "internal/signing"},
+	"github.com/go-ldap/ldap/v3":    {"internal/backend", "internal/backend/slapdtest"},
 	"github.com/spf13/pflag":        {"internal/cli", "internal/command"},
 	"golang.org/x/sys":              {"internal/terminal"},
 	"gopkg.in/ini.v1":               {"internal/inifile"},
@@ -155,7 +161,7 @@ func TestTheClientIsLean(t *testing.T) {
 		}
 	}
 	walk("cmd/ats-auth")
-	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door", "internal/dialect/awx/door"} {
+	for _, room := range []string{"pkg/server", "pkg/store", "pkg/store/sqlite", "internal/issuer", "internal/pages", "internal/dialect/oauth2/door", "internal/dialect/ciphertrust/door", "internal/dialect/tapis/door", "internal/dialect/awx/door", "internal/dialect/wazo/door", "internal/acl", "internal/backend"} {
 		if seen[room] {
 			t.Errorf("the client links %s", room)
 		}
