@@ -87,7 +87,7 @@ master.key too, elsewhere.`,
 // making anything.
 func (a *app) checkCommand() *cobra.Command {
 	return a.formatFlag(&cobra.Command{
-		Use: "check", Short: "Check configuration, store and keys, without serving",
+		Use: "check", Short: "Check configuration, store, keys and directories, without serving",
 		RunE: func(c *cobra.Command, _ []string) error {
 			config, err := a.load()
 			if err != nil {
@@ -97,6 +97,9 @@ func (a *app) checkCommand() *cobra.Command {
 				if _, err := a.certificates(config); err != nil {
 					return err
 				}
+			}
+			if err := config.reachBackends(c.Context()); err != nil {
+				return err
 			}
 			warnings := append([]string{}, config.warnings()...)
 			if err := config.haveStore(); err != nil {
@@ -148,6 +151,13 @@ func (a *app) answerCheck(config *config, warnings []string) error {
 	for _, w := range warnings {
 		fmt.Fprintf(&b, "warning: %s\n", w)
 	}
+	backends := []string{}
+	for _, p := range config.places {
+		if p.ldap != nil {
+			backends = append(backends, p.Name)
+			fmt.Fprintf(&b, "backend %s can be asked\n", p.Name)
+		}
+	}
 	fmt.Fprintf(&b, "configuration, store (%s) and keys are good\n", maskURL(config.store))
-	return a.answer(map[string]any{"ok": true, "store": maskURL(config.store), "warnings": warnings}, b.String())
+	return a.answer(map[string]any{"ok": true, "store": maskURL(config.store), "reached": backends, "warnings": warnings}, b.String())
 }

@@ -33,10 +33,10 @@ const lookEvery = 5 * time.Second
 
 // certificates returns what [server] tls asks for; nil is plain HTTP.
 func (a *app) certificates(c *config) (*certificates, error) {
-	switch c.tls {
-	case "off":
-		return nil, nil
-	case "self-signed":
+	switch {
+	case c.certificates != nil || c.tls == "off":
+		return c.certificates, nil
+	case c.tls == "self-signed":
 		return selfSigned(c)
 	}
 	held := &certificates{cert: c.cert, key: c.key}

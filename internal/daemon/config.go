@@ -34,103 +34,9 @@ type config struct {
 	shutdownGrace time.Duration
 	store         string
 	nameless      bool // public_url is not given
-}
-
-// load reads the configuration: environment over file over defaults.
-func (a *app) load() (*config, error) {
-	v := &values{given: make(map[string]value)}
-	for _, s := range v.settings() {
-		v.given[s.name()] = value{s.fallback, "default"}
-	}
-	if err := a.readFile(v); err != nil {
-		return nil, err
-	}
-	if err := a.readEnvironment(v); err != nil {
-		return nil, err
-	}
-	c := a.interpret(v)
-	if v.err != nil {
-		return nil, v.err
-	}
-	return c, c.readSecrets()
-}
-
-func (a *app) readFile(v *values) error {
-	name := a.findConfig()
-	if name == "" {
-		return nil
-	}
-	data, info, err := readConfig(name)
-	if err != nil {
-		return err
-	}
-	file, err := inifile.Parse(name, data, schema())
-	if err != nil {
-		return err
-	}
-	for _, section := range file.Sections() {
-		if kind, name := kindOf(section); name != "" && len(kindSettings(kind)) > 0 {
-			v.open(section)
-		}
-	}
-	secret := false
-	for _, s := range v.settings() {
-		if text, ok := file.Value(s.section, s.key); ok && text != "" {
-			v.given[s.name()] = value{text, name}
-			secret = secret || s.secret
-		}
-	}
-	if secret {
-		return inifile.CheckSecretFile(name, info)
-	}
-	return nil
-}
-
-// readConfig judges the open file, not its name, and returns what it holds.
-func readConfig(name string) ([]byte, fs.FileInfo, error) {
-	f, err := os.Open(name)
-	if err != nil {
-		return nil, nil, inifile.FileError(name, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, inifile.FileError(name, err)
-	}
-	if err := inifile.CheckFile(name, info); err != nil {
-		return nil, nil, err
-	}
-	const most = 1 << 20
-	data, err := inifile.ReadBounded(f, name, most)
-	return data, info, err
-}
-
-// readEnvironment takes ATS_AUTH_SERVER_SECTION_KEY and refuses what only looks
-// like it.
-func (a *app) readEnvironment(v *values) error {
-	for _, pair := range a.Environ {
-		name, text, _ := strings.Cut(pair, "=")
-		rest, ours := strings.CutPrefix(name, variablePrefix)
-		if !ours || text == "" || setByOrchestrator(rest) {
-			continue
-		}
-		s, known := v.settingOf(name)
-		if !known {
-			return refuse("%s in the environment names no setting%s", name, inifile.DidYouMean(name, variables(name)))
-		}
-		if _, section := kindOf(s.section); section != "" {
-			v.open(s.section)
-		}
-		v.given[s.name()] = value{text, name}
-	}
-	return nil
-}
-
-// setByOrchestrator knows the variables that Kubernetes and Docker set for a
-// service called ats-auth-server; they begin with no section of ours.
-func setByOrchestrator(rest string) bool {
-	first, _, _ := strings.Cut(rest, "_")
-	return slices.Contains([]string{"PORT", "SERVICE", "NAME", "ENV"}, first)
+	places        []place
+	idle          []string      // the backends that are never asked
+	certificates  *certificates // once they are read
 }
 
 // interpret turns texts into a configuration; v.err says what is wrong.
@@ -160,6 +66,7 @@ func (a *app) interpret(v *values) *config {
 		c.server.MasterKeyFile = name
 		v.imply("tokens", "master_key_file", name)
 	}
+	c.places, c.idle = v.places()
 	c.check(v)
 	c.checkMinting(v)
 	c.name(v)
@@ -230,8 +137,8 @@ func loopback(address string) bool {
 	return err == nil && loopbackHost(host)
 }
 
-// readSecrets reads the files that hold secrets.
-func (c *config) readSecrets() error {
+// readSecrets reads the files that hold secrets, before the server becomes p.
+func (c *config) readSecrets(p *person) error {
 	if name := c.values.text("tokens", "jwt_secret_file"); name != "" {
 		if !c.server.JWTSecret.IsZero() {
 			return refuse("[tokens] jwt_secret and jwt_secret_file exclude each other")
@@ -242,21 +149,23 @@ func (c *config) readSecrets() error {
 		}
 		c.server.JWTSecret = token.NewPassword(secret)
 	}
-	return c.checkMaster()
+	return c.checkMaster(p)
 }
 
 // checkMaster judges the master key before the store is touched. A file that is
-// not there will be made.
-func (c *config) checkMaster() error {
+// not there will be made. One that is p's is left for p, and of any other what it
+// holds is kept, since p may not read it.
+func (c *config) checkMaster(p *person) error {
 	where, text := "[tokens] master_key", c.server.MasterKey.Reveal()
-	if name := c.server.MasterKeyFile; name != "" {
+	name := c.server.MasterKeyFile
+	if name != "" {
 		if text != "" {
 			return refuse("[tokens] master_key and master_key_file exclude each other")
 		}
-		if _, err := os.Stat(name); errors.Is(err, fs.ErrNotExist) {
+		info, err := os.Stat(name)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && p.owns(info) {
 			return nil
 		}
-		var err error
 		if text, err = inifile.ReadSecretFile(name); err != nil {
 			return err
 		}
@@ -265,6 +174,9 @@ func (c *config) checkMaster() error {
 	key, err := base64.StdEncoding.Strict().DecodeString(strings.TrimSpace(text))
 	if text != "" && (err != nil || len(key) != masterBytes) {
 		return refuse("%s is not the base64 of %d bytes", where, masterBytes)
+	}
+	if p != nil && name != "" {
+		c.server.MasterKey, c.server.MasterKeyFile = token.NewSecret(text), ""
 	}
 	return nil
 }

@@ -6,6 +6,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,6 +92,7 @@ func Run(ctx context.Context, env Env) int {
 type app struct {
 	Env
 	configFile  string
+	user        string // whom the server becomes
 	logLevel    string
 	debug       bool
 	printConfig bool
@@ -100,9 +102,11 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	cobra.EnableCommandSorting = false
 	root := &cobra.Command{
-		Use:     "ats-auth-server",
-		Short:   "Issue, check and revoke authentication tokens",
-		Version: a.Version,
+		Use: "ats-auth-server [-h] [-c FILE] [-u USER] [-d] [-f] [-l LEVEL] [COMMAND]",
+
+		DisableFlagsInUseLine: true,
+		Short:                 "Issue, check and revoke authentication tokens",
+		Version:               a.Version,
 		Long: `ats-auth-server issues, checks and revokes authentication tokens, durably.
 Without a command it serves. Every key of its configuration file is also a
 variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL, and
@@ -115,19 +119,31 @@ names a section in lower case, or one of the file that differs in case alone.`,
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetVersionTemplate("ats-auth-server {{.Version}}\n")
-	f := root.PersistentFlags()
-	f.StringVarP(&a.configFile, "config", "c", "", "configuration `FILE`")
-	f.StringVar(&a.configFile, "config-file", "", "same as --config")
-	_ = f.MarkHidden("config-file")
-	f.StringVarP(&a.logLevel, "log-level", "l", "info", "`LEVEL` of the log: critical, error, warning, info, debug")
-	f.BoolVarP(&a.debug, "debug", "d", false, "same as --log-level debug")
-	a.serveFlags(root)
-	root.AddCommand(a.serveCommand(), a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
+	serve := a.serveCommand()
+	a.rootFlags(root, serve)
+	root.AddCommand(serve, a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.policyCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },
 	})
 	return root
+}
+
+// rootFlags are those of all commands and those of serving, in the order in which
+// people of the seed's program know them.
+func (a *app) rootFlags(root, serve *cobra.Command) {
+	all := root.PersistentFlags()
+	all.StringVarP(&a.configFile, "config", "c", "", "configuration `FILE`; --config-file is the same")
+	all.StringVar(&a.configFile, "config-file", "", "same as --config")
+	_ = all.MarkHidden("config-file")
+	all.BoolVarP(&a.debug, "debug", "d", false, "log debug messages, same as --log-level debug")
+	all.StringVarP(&a.logLevel, "log-level", "l", "info", "log messages of `LEVEL` and above: critical, error, warning, info or debug")
+	f := root.Flags()
+	f.SortFlags = false
+	f.BoolP("help", "h", false, "show this help and exit")
+	for _, name := range []string{"config", "user", "debug", "foreground", "log-level", "print-config"} {
+		f.AddFlag(cmp.Or(all.Lookup(name), serve.Flags().Lookup(name)))
+	}
 }
 
 func (a *app) versionCommand() *cobra.Command {
@@ -143,6 +159,7 @@ func (a *app) versionCommand() *cobra.Command {
 // serveFlags are those of serving. -f changes nothing: the server always stays
 // in the foreground.
 func (a *app) serveFlags(c *cobra.Command) {
+	c.Flags().StringVarP(&a.user, "user", "u", "", "serve as `USER`, a name, UID or UID:GID, from when the ports are open; for root alone")
 	c.Flags().BoolP("foreground", "f", false, "stay in the foreground, as it always does")
 	c.Flags().BoolVar(&a.printConfig, "print-config", false, "print every key, its value and where it came from, and exit")
 }

@@ -19,7 +19,7 @@ func TestAKeyIsAtTheUsualDoorOrAtTheOnlyOneThatIsOpen(t *testing.T) {
 		{"ats oauth2", "", "dev", "the tapis door, the usual one of the tenant dev, is not open; open: ats, oauth2"},
 		{"ats", "", "dev", "the tapis door, the usual one of the tenant dev, is not open; open: ats"},
 		{"tapis", "ats", "", `the door "ats" is not open; open: tapis`},
-		{"ats", "tapiss", "", `door "tapiss" is not one of ats, oauth2, tapis, ciphertrust, awx`},
+		{"ats", "tapiss", "", `door "tapiss" is not one of ats, oauth2, tapis, ciphertrust, awx, wazo`},
 	} {
 		p, err := keyPlace{c.door, c.tenant}.at(strings.Fields(c.open))
 		got := p.String()

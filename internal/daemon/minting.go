@@ -46,7 +46,7 @@ func (c *config) mintingWarnings() []string {
 	return list
 }
 
-// strangers warn of tenants that are configured and not there.
+// strangers warn of tenants and policies that are configured and not there.
 func (c *config) strangers(ctx context.Context, s *server.Server) ([]string, error) {
 	var list []string
 	for _, name := range c.values.names("tenant") {
@@ -58,5 +58,6 @@ func (c *config) strangers(ctx context.Context, s *server.Server) ([]string, err
 			return nil, err
 		}
 	}
-	return list, nil
+	more, err := c.strangersOfBackends(ctx, s)
+	return append(list, more...), err
 }

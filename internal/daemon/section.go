@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"slices"
 	"strings"
 	"unicode"
@@ -13,6 +14,10 @@ import (
 // namePart ends the section of a setting that stands in the table for many: there
 // may be a [tenant NAME] for each tenant.
 const namePart = " NAME"
+
+// stem is what a key begins with that stands in the table for many: "policy_" of
+// policy_NAME. false: it is the whole key.
+func (s setting) stem() (string, bool) { return strings.CutSuffix(s.key, namePart[1:]) }
 
 // kind is what the sections of a setting are called whose sections have names:
 // "tenant". false: there is one section, of that very name.
@@ -48,7 +53,8 @@ func schema() inifile.Schema {
 		if known[s.section] == nil {
 			sections = append(sections, s.section)
 		}
-		known[s.section] = append(known[s.section], inifile.Key{Name: s.key, Secret: s.secret})
+		stem, open := s.stem()
+		known[s.section] = append(known[s.section], inifile.Key{Name: stem, Secret: s.secret, Open: open})
 	}
 	return inifile.Schema{Sections: sections, Keys: func(section string) ([]inifile.Key, error) {
 		kind, name := kindOf(section)
@@ -69,29 +75,56 @@ func (v *values) open(section string) {
 		return
 	}
 	v.sections = append(v.sections, section)
-	slices.Sort(v.sections)
 	kind, _ := kindOf(section)
 	for _, s := range kindSettings(kind) {
-		s.section = section
-		v.given[s.name()] = value{s.fallback, "default"}
+		if _, many := s.stem(); !many {
+			s.section = section
+			v.given[s.name()] = value{s.fallback, "default"}
+		}
 	}
 }
 
-// settings is the table with the sections that there are in the place of those
-// that stand for many.
+// openKey makes a key of a section known that is not in the table by itself.
+func (v *values) openKey(section, key string) {
+	s := setting{section: section, key: key}
+	if _, known := v.given[s.name()]; !known {
+		v.given[s.name()] = value{"", "default"}
+		v.keys[section] = append(v.keys[section], key)
+	}
+}
+
+// settings is the table with the sections and keys that there are in the place of
+// those that stand for many.
 func (v *values) settings() []setting {
 	list := slices.DeleteFunc(settings(), func(s setting) bool { _, named := s.kind(); return named })
 	for _, section := range v.sections {
 		kind, _ := kindOf(section)
 		for _, s := range kindSettings(kind) {
 			s.section = section
+			list = append(list, v.each(s)...)
+		}
+	}
+	return list
+}
+
+// each is a setting, or those that there are of what stands for many.
+func (v *values) each(s setting) []setting {
+	stem, many := s.stem()
+	if !many {
+		return []setting{s}
+	}
+	var list []setting
+	for _, key := range v.keys[s.section] {
+		if strings.HasPrefix(key, stem) {
+			s.key = key
 			list = append(list, s)
 		}
 	}
 	return list
 }
 
-// names are those of the sections of a kind, sorted.
+// names are those of the sections of a kind: as they come in the file, then those
+// that the environment alone makes, sorted.
 func (v *values) names(kind string) []string {
 	var list []string
 	for _, section := range v.sections {
@@ -110,9 +143,9 @@ func variables(mistyped string) []string {
 		kind, many := s.kind()
 		prefix := variablePrefix + strings.ToUpper(kind) + "_"
 		rest, begins := strings.CutPrefix(mistyped, prefix)
-		for i, r := range rest {
-			if many && begins && r == '_' && isSectionName(rest[:i]) {
-				list = append(list, prefix+rest[:i]+"_"+strings.ToUpper(s.key))
+		if many && begins {
+			for name, key := range cuts(rest) {
+				list = append(list, s.near(prefix+name+"_", key)...)
 			}
 		}
 	}
@@ -122,11 +155,36 @@ func variables(mistyped string) []string {
 	return list
 }
 
+// near are the variables of a setting whose mistyped key is given.
+func (s setting) near(prefix, mistyped string) []string {
+	stem, many := s.stem()
+	if !many {
+		return []string{prefix + strings.ToUpper(s.key)}
+	}
+	var list []string
+	for _, end := range cuts(mistyped) {
+		list = append(list, prefix+strings.ToUpper(stem)+end)
+	}
+	return list
+}
+
+// cuts takes a text apart at each _ behind what may be the name of a section.
+func cuts(text string) iter.Seq2[string, string] {
+	return func(yield func(name, key string) bool) {
+		for i, r := range text {
+			if r == '_' && isSectionName(text[:i]) && !yield(text[:i], text[i+1:]) {
+				return
+			}
+		}
+	}
+}
+
 // settingOf is the setting that a variable of the environment names.
 func (v *values) settingOf(variable string) (setting, bool) {
 	s, known := named(settings(), variable)
 	if _, many := kindOf(s.section); many != "" {
-		s.section = v.spelling(s.section)
+		s.section = spelled(v.sections, s.section)
+		s.key = spelled(v.keys[s.section], s.key)
 	}
 	return s, known
 }
@@ -145,10 +203,13 @@ func named(table []setting, variable string) (setting, bool) {
 			continue
 		}
 		rest, begins := strings.CutPrefix(variable, variablePrefix+strings.ToUpper(kind)+"_")
-		name, ends := strings.CutSuffix(rest, "_"+strings.ToUpper(s.key))
-		if begins && ends && isSectionName(name) {
-			s.section = kind + " " + strings.ToLower(name)
-			found = append(found, s)
+		if !begins {
+			continue
+		}
+		for name, key := range cuts(rest) {
+			if whole, fits := s.takes(key); fits {
+				found = append(found, setting{kind + " " + strings.ToLower(name), whole, s.fallback, s.secret, s.help})
+			}
 		}
 	}
 	if len(found) == 0 {
@@ -157,15 +218,24 @@ func named(table []setting, variable string) (setting, bool) {
 	return slices.MaxFunc(found, func(a, b setting) int { return cmp.Compare(len(a.key), len(b.key)) }), true
 }
 
-// spelling is a section as the file has it: the environment tells no upper case
-// from lower.
-func (v *values) spelling(section string) string {
-	if slices.Contains(v.sections, section) {
-		return section
+// takes reports whether the end of a variable is the setting's key, and returns the
+// key as it is written in a file.
+func (s setting) takes(text string) (key string, fits bool) {
+	stem, many := s.stem()
+	end, begins := strings.CutPrefix(text, strings.ToUpper(stem))
+	end = strings.ToLower(end)
+	return stem + end, begins && (many && isSectionName(end) || !many && end == "")
+}
+
+// spelled is a name as the file has it: the environment tells no upper case from
+// lower.
+func spelled(list []string, name string) string {
+	if slices.Contains(list, name) {
+		return name
 	}
-	same := func(other string) bool { return strings.EqualFold(other, section) }
-	if i := slices.IndexFunc(v.sections, same); i >= 0 {
-		return v.sections[i]
+	same := func(other string) bool { return strings.EqualFold(other, name) }
+	if i := slices.IndexFunc(list, same); i >= 0 {
+		return list[i]
 	}
-	return section
+	return name
 }

@@ -27,8 +27,12 @@ func (a *app) serveCommand() *cobra.Command {
 	return c
 }
 
-func (a *app) serve(c *cobra.Command, _ []string) error {
-	config, err := a.load()
+func (a *app) serve(c *cobra.Command, _ []string) (err error) {
+	p, err := a.person(c.Flags().Changed("user"))
+	if err != nil {
+		return err
+	}
+	config, err := a.loadFor(p)
 	if err != nil {
 		return err
 	}
@@ -43,18 +47,59 @@ func (a *app) serve(c *cobra.Command, _ []string) error {
 	defer ports.close()
 	config.nameFor(ports.doors.Addr())
 	logger := a.newLog()
-	s, st, err := a.open(c.Context(), config, logger)
+	closeBackends, err := a.openFiles(config, logger)
 	if err != nil {
 		return err
 	}
-	strangers, err := config.strangers(c.Context(), s)
+	defer func() { err = errors.Join(err, closeBackends()) }()
+	if err := config.become(p, logger); err != nil {
+		return err
+	}
+	return a.serveStore(c.Context(), ports, config, logger)
+}
+
+// openFiles reads what only root may be able to read.
+func (a *app) openFiles(c *config, logger *slog.Logger) (closeBackends func() error, err error) {
+	if c.tls == "files" {
+		if c.certificates, err = a.certificates(c); err != nil {
+			return nil, err
+		}
+	}
+	return c.openBackends(logger)
+}
+
+// become lets the rest be done by p, from the store on.
+func (c *config) become(p *person, logger *slog.Logger) error {
+	if p == nil {
+		return nil
+	}
+	if err := p.settle(c); err != nil {
+		return err
+	}
+	if err := p.become(); err != nil {
+		return refuse("--user %s: %w", p.name, err)
+	}
+	logger.Info("privileges dropped", "user", p.name, "uid", p.uid, "gid", p.gid, "groups", p.groups)
+	if err := p.reaches(c); err != nil {
+		return err
+	}
+	return c.checkMaster(nil)
+}
+
+// serveStore opens the store and serves from it.
+func (a *app) serveStore(ctx context.Context, ports ports, config *config, logger *slog.Logger) error {
+	s, st, err := a.open(ctx, config, logger)
+	if err != nil {
+		return err
+	}
+	strangers, err := config.strangers(ctx, s)
 	if err != nil {
 		return errors.Join(err, st.Close())
 	}
 	for _, w := range append(config.warnings(), strangers...) {
 		logger.Warn(w)
 	}
-	err = a.serveOn(c.Context(), ports, config, s, logger)
+	err = a.serveOn(ctx, ports, config, s, logger)
 	return errors.Join(err, st.Close())
 }
 
@@ -210,6 +255,9 @@ func (c *config) warnings() []string {
 	if w := c.namelessWarning(); w != "" {
 		list = append(list, w)
 	}
+	for _, name := range c.idle {
+		list = append(list, fmt.Sprintf("[backend %s] is not in [server] backends: nobody logs in by it", name))
+	}
 	return append(list, c.mintingWarnings()...)
 }
 
@@ -224,5 +272,5 @@ func weakSecret(secret token.Secret) (string, bool) {
 // stateFile names a file beside the store; false when nothing is kept.
 func (c *config) stateFile(name string) (string, bool) {
 	path, onDisk := strings.CutPrefix(c.store, "sqlite:")
-	return filepath.Join(filepath.Dir(path), name), onDisk
+	return filepath.Join(filepath.Dir(path), name), onDisk && path != ""
 }

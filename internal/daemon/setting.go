@@ -33,11 +33,12 @@ const variablePrefix = "ATS_AUTH_SERVER_"
 
 // settings is the whole table.
 func settings() []setting {
-	return []setting{
+	return slices.Concat([]setting{
 		{"server", "listen", "127.0.0.1:8081", false, "address and port of the doors"},
 		{"server", "admin_listen", "127.0.0.1:8082", false, "address and port of /healthz and /readyz; off for none"},
 		{"server", "public_url", "", false, "what the service is called from outside, the issuer of the oauth2 door: https, or http on loopback (default: from listen and tls)"},
 		{"server", "dialects", strings.Join(server.DefaultDialects(), ", "), false, "the doors that are open, of " + strings.Join(server.Dialects(), ", ")},
+		{"server", "backends", "", false, "the backends, in the order in which they are asked for a password (default: local, then each [backend NAME])"},
 		{"server", "tls", "off", false, "off, self-signed, or files (cert and key)"},
 		{"server", "cert", "", false, "PEM file of the certificate chain, read again when it changes"},
 		{"server", "key", "", false, "PEM file of its private key"},
@@ -62,7 +63,7 @@ func settings() []setting {
 		{"throttle", "window", "5m", false, "how long they count"},
 		{"throttle", "max_hashing", "0", false, "passwords hashed at once; 0: one a core"},
 		{"tenant" + namePart, "open_minting", "false", false, "anybody on this machine mints tokens of the tenant NAME at the tapis door, without credentials: [server] listen must be a loopback address, without a proxy"},
-	}
+	}, backendSettings())
 }
 
 // value is a setting's text and where it came from.
@@ -72,8 +73,9 @@ type value struct {
 
 // values answers by section and key and gathers what is wrong.
 type values struct {
-	given    map[string]value // by setting.name
-	sections []string         // those with names, "tenant dev", sorted
+	given    map[string]value    // by setting.name
+	sections []string            // those with names, "tenant dev"; see names
+	keys     map[string][]string // of a section, those that one in the table stands for
 	err      error
 }
 
@@ -87,9 +89,14 @@ func (v *values) imply(section, key, text string) {
 }
 
 func (v *values) wrong(section, key, want string) {
+	name := setting{section: section, key: key}.name()
+	v.refuse("%s = %q (from %s) is not %s", name, maskURL(v.given[name].text), v.given[name].source, want)
+}
+
+// refuse keeps the first of what is wrong.
+func (v *values) refuse(format string, args ...any) {
 	if v.err == nil {
-		name := setting{section: section, key: key}.name()
-		v.err = refuse("%s = %q (from %s) is not %s", name, v.given[name].text, v.given[name].source, want)
+		v.err = refuse(format, args...)
 	}
 }
 

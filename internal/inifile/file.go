@@ -15,6 +15,45 @@ import (
 type Key struct {
 	Name   string
 	Secret bool // its value must not be shown, nor what may be a piece of it
+	// Open makes Name the beginning of many keys, which end as they are written: with
+	// 1 to 64 letters, digits and . - _
+	Open bool
+}
+
+// is reports whether a key in lower case is this one.
+func (k Key) is(name string) bool {
+	end, begins := strings.CutPrefix(name, k.Name)
+	return begins && (k.Open && isEnd(end) || !k.Open && end == "")
+}
+
+// written is the key as it counts: upper and lower case of a key are the same, as
+// they are to the original client, but for an open end.
+func (k Key) written(text, lower string) string {
+	if k.Open && len(text) == len(lower) { // a letter beyond ASCII may have become one of it
+		return k.Name + text[len(k.Name):]
+	}
+	return lower
+}
+
+// near are the keys that a mistyped one may have been meant to be.
+func (k Key) near(mistyped string) []string {
+	if !k.Open {
+		return []string{k.Name}
+	}
+	var list []string
+	for i, r := range mistyped {
+		if end := mistyped[i+len(string(r)):]; r == '_' && isEnd(end) {
+			list = append(list, k.Name+end)
+		}
+	}
+	return list
+}
+
+func isEnd(text string) bool {
+	odd := func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	}
+	return text != "" && len(text) <= 64 && !strings.ContainsFunc(text, odd)
 }
 
 // Schema says what a file may hold.
@@ -30,16 +69,18 @@ type Schema struct {
 }
 
 func find(keys []Key, name string) (Key, bool) {
-	i := slices.IndexFunc(keys, func(k Key) bool { return k.Name == name })
-	if i < 0 {
-		return Key{}, false
+	for _, open := range []bool{false, true} {
+		if i := slices.IndexFunc(keys, func(k Key) bool { return k.Open == open && k.is(name) }); i >= 0 {
+			return keys[i], true
+		}
 	}
-	return keys[i], true
+	return Key{}, false
 }
 
 // File is an ini file that holds nothing but known keys. The zero File is none.
 type File struct {
-	Name     string // as it is shown
+	Name     string   // as it is shown
+	order    []string // of the sections
 	sections map[string]map[string]string
 }
 
@@ -66,6 +107,7 @@ func Parse(name string, data []byte, schema Schema) (File, error) {
 	for _, section := range f.Sections() {
 		// KeysHash gives what was written; Key would look in other sections
 		// for a name with dots, and String would interpolate %(name)s.
+		d.order = append(d.order, section.Name())
 		d.sections[section.Name()] = section.KeysHash()
 	}
 	return d, nil
@@ -79,6 +121,12 @@ func (f File) Value(section, key string) (string, bool) {
 
 // Sections returns the names of the sections, sorted.
 func (f File) Sections() []string { return slices.Sorted(maps.Keys(f.sections)) }
+
+// Order returns the names of the sections as they come in the file.
+func (f File) Order() []string { return slices.Clone(f.order) }
+
+// Keys returns the keys that a section gives, sorted.
+func (f File) Keys(section string) []string { return slices.Sorted(maps.Keys(f.sections[section])) }
 
 // Holds reports whether any section gives the key a value.
 func (f File) Holds(key string) bool {
@@ -156,14 +204,14 @@ func (s *scanner) header(text string) error {
 	return nil
 }
 
-// pair takes KEY = VALUE or KEY: VALUE. Upper and lower case of a key are the
-// same, as they are to the original client.
+// pair takes KEY = VALUE or KEY: VALUE.
 func (s *scanner) pair(text string) error {
 	at := strings.IndexAny(text, "=:")
 	if at < 1 {
 		return s.errorf("neither [SECTION] nor KEY = VALUE")
 	}
-	key := strings.ToLower(strings.Trim(text[:at], blanks))
+	written := strings.Trim(text[:at], blanks)
+	key := strings.ToLower(written)
 	if s.section == "" {
 		return s.errorf("%s stands before any [SECTION]", s.keyText(key))
 	}
@@ -171,6 +219,7 @@ func (s *scanner) pair(text string) error {
 	if !known {
 		return s.unknownKey(key)
 	}
+	key = row.written(written, key)
 	place := s.section + "\n" + key
 	if first, again := s.lines[place]; again {
 		return s.errorf("%s is given again, it stands in line %d", key, first)
@@ -206,7 +255,9 @@ func (s *scanner) unknownKey(key string) error {
 	}
 	var names []string
 	for _, k := range s.keys {
-		names = append(names, k.Name)
+		if !k.Open || !s.secret && isName(key) { // what is near an open one has a piece of it
+			names = append(names, k.near(key)...)
+		}
 	}
 	return s.errorf("%s%s", problem, DidYouMean(key, names))
 }
