@@ -12,7 +12,6 @@ import (
 	"net/netip"
 	"regexp"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"time"
 
@@ -127,7 +126,12 @@ func requestID(r *http.Request) string {
 	if id := r.Header.Get("X-Request-Id"); id != "" && goodRequestID.MatchString(id) {
 		return id
 	}
-	return strconv.FormatUint(rand.Uint64()|1<<63, 32)
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567" // as rand.Text has them
+	drawn, id := [2]uint64{rand.Uint64(), rand.Uint64()}, [16]byte{}
+	for i := range id {
+		id[i] = letters[drawn[i/8]>>(i%8*5)&31]
+	}
+	return string(id[:])
 }
 
 // traceparent is passed into the log (W3C Trace Context), if it is one.
