@@ -16,12 +16,12 @@ type Person struct {
 	// Name is the canonical name, as the directory spells it, which need not be how
 	// it was typed: directories take Alice, ALICE and alice for one.
 	Name string
-	// ID is what the directory calls the person for good, also under a new name.
-	// Empty when it does not tell.
+	// ID is what the directory calls the person for good, also under a new name: the
+	// attribute that says so, "=", and its value.
 	ID string
 	DN string // the entry's distinguished name (RFC 4514), as the directory spells it
 	// Roles and Policies are what the person's groups give. They are known after
-	// Verify, sorted, each once.
+	// Verify and Groups, sorted, each once.
 	Roles, Policies []string
 }
 
@@ -35,6 +35,9 @@ type Directory interface {
 	// their Roles and Policies. token.ErrCredentials when it is not theirs, or they may
 	// not log in; token.ErrUnavailable when that could not be learnt.
 	Verify(ctx context.Context, p Person, password token.Secret) (Person, error)
+	// Groups returns somebody that Find found with their Roles and Policies, without a
+	// password: token.ErrUnavailable when these could not be learnt.
+	Groups(ctx context.Context, p Person) (Person, error)
 	// Close waits for what is being asked and ends all connections. What is asked
 	// later is token.ErrUnavailable.
 	Close() error

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -40,10 +41,14 @@ type LDAPConfig struct {
 	// UserFilter finds a person (RFC 4515); every {name} is replaced by the name that
 	// was typed, escaped. Default "(uid={name})".
 	UserFilter string
-	// NameAttribute holds the canonical name. Default "uid".
+	// NameAttribute holds the canonical name. Default "uid". Of several values that in
+	// the entry's own DN counts, else the first in alphabetical order: whoever has
+	// several names is one person.
 	NameAttribute string
-	// IDAttribute holds what never changes. Default "entryUUID". The 16 bytes of an
-	// objectGUID are read in Microsoft's order of bytes.
+	// IDAttribute holds what never changes; an entry without it is a fault of the
+	// configuration, and token.ErrUnavailable. Default "entryUUID". The 16 bytes of an
+	// objectGUID are read in Microsoft's order of bytes. "dn" is the DN itself, for
+	// directories that have nothing better.
 	IDAttribute string
 
 	// GroupBase is the DN of the subtree where groups are searched for, besides those
@@ -119,7 +124,7 @@ func (l *LDAP) Find(ctx context.Context, name string) (Person, error) {
 			"name", name, "dn", entries[0].DN, "other_dn", entries[1].DN)
 		return Person{}, token.ErrUnknown
 	}
-	return l.person(name, entries[0])
+	return l.person(entries[0])
 }
 
 // usableName reports whether anybody can have that name.
@@ -148,33 +153,45 @@ func (l *LDAP) userFilter(name string) string {
 }
 
 // person is who an entry is about.
-func (l *LDAP) person(typed string, e *ldap.Entry) (Person, error) {
-	name := canonical(typed, e.GetEqualFoldAttributeValues(l.NameAttribute))
+func (l *LDAP) person(e *ldap.Entry) (Person, error) {
+	name := canonical(l.NameAttribute, e)
 	if e.DN == "" || !usableName(name) {
 		l.Log.Warn("an entry of the directory has no usable name: nobody can log in by it",
 			"dn", e.DN, "attribute", l.NameAttribute)
 		return Person{}, token.ErrUnknown
 	}
-	id := entryID(l.IDAttribute, e.GetEqualFoldRawAttributeValue(l.IDAttribute))
-	return Person{Name: name, ID: id, DN: e.DN}, nil
+	id := entryID(l.IDAttribute, e)
+	if id == "" {
+		l.Log.Error("an entry of the directory does not have what nobody else ever has: nobody can log in",
+			"dn", e.DN, "id_attribute", l.IDAttribute)
+		return Person{}, unavailable(fmt.Errorf("%s has no %s", e.DN, l.IDAttribute))
+	}
+	return Person{Name: name, ID: l.IDAttribute + "=" + id, DN: e.DN}, nil
 }
 
-// canonical picks the value that was typed, else the first.
-func canonical(typed string, values []string) string {
-	for _, v := range values {
-		// Directories ignore the case and take many spaces for one (RFC 4518 section 2.6.1).
-		if strings.EqualFold(strings.Join(strings.Fields(v), " "), strings.Join(strings.Fields(typed), " ")) {
-			return v
+// canonical is the one name of an entry, by whichever it was found.
+func canonical(attribute string, e *ldap.Entry) string {
+	values := e.GetEqualFoldAttributeValues(attribute)
+	if dn, err := ldap.ParseDN(e.DN); err == nil && len(dn.RDNs) > 0 {
+		for _, own := range dn.RDNs[0].Attributes {
+			if strings.EqualFold(own.Type, attribute) && slices.Contains(values, own.Value) {
+				return own.Value
+			}
 		}
 	}
+	slices.Sort(values)
 	if len(values) == 0 {
 		return ""
 	}
 	return values[0]
 }
 
-// entryID writes the value of an IDAttribute as text.
-func entryID(attribute string, b []byte) string {
+// entryID writes what an entry is called for good as text; empty: it does not say.
+func entryID(attribute string, e *ldap.Entry) string {
+	if strings.EqualFold(attribute, "dn") {
+		return e.DN
+	}
+	b := e.GetEqualFoldRawAttributeValue(attribute)
 	switch {
 	case strings.EqualFold(attribute, "objectGUID") && len(b) == 16:
 		// The first three fields are little-endian: [MS-DTYP] section 2.3.4.2.
@@ -183,6 +200,21 @@ func entryID(attribute string, b []byte) string {
 		return fmt.Sprintf("%x", b)
 	}
 	return string(b)
+}
+
+// Groups asks for the groups as the service.
+func (l *LDAP) Groups(ctx context.Context, p Person) (Person, error) {
+	err := l.within(ctx, func(ctx context.Context) error { return l.addGroups(ctx, &p) })
+	if err != nil {
+		return Person{}, err
+	}
+	return p, nil
+}
+
+func (l *LDAP) addGroups(ctx context.Context, p *Person) error {
+	groups, err := l.groups(ctx, *p)
+	p.Roles, p.Policies = given(l.roles, groups), given(l.policies, groups)
+	return err
 }
 
 // Verify binds as the person on a connection made for that alone, then asks for the
@@ -196,9 +228,7 @@ func (l *LDAP) Verify(ctx context.Context, p Person, password token.Secret) (Per
 		if err := l.bindAs(ctx, p, password); err != nil {
 			return err
 		}
-		groups, err := l.groups(ctx, p)
-		p.Roles, p.Policies = given(l.roles, groups), given(l.policies, groups)
-		return err
+		return l.addGroups(ctx, &p)
 	})
 	if err != nil {
 		return Person{}, err

@@ -12,6 +12,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/go-ldap/ldap/v3"
+
 	"github.com/ats-auth/ats-auth/internal/backend/slapdtest"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -72,7 +74,7 @@ func TestARightPasswordLogsInAndNoOtherDoes(t *testing.T) {
 		if !errors.Is(err, c.want) {
 			t.Errorf("%q %q: %v, want %v", c.name, c.password, err, c.want)
 		}
-		if c.want == nil && (p.Name != "alice" || p.DN != slapdtest.UserDN("alice") || len(p.ID) != 36) {
+		if c.want == nil && (p.Name != "alice" || p.DN != slapdtest.UserDN("alice") || len(p.ID) != len("entryUUID=")+36) {
 			t.Errorf("%q: %+v", c.name, p)
 		}
 	}
@@ -109,8 +111,8 @@ func TestANameIsSpelledAsTheDirectoryDoes(t *testing.T) {
 	l := directory(t, s, log, byMail)
 	for typed, want := range map[string]string{
 		"alice liddell": "Alice  Liddell",
-		"AL":            "al",
-		"pleasance":     "Pleasance",
+		"AL":            "Alice  Liddell",
+		"pleasance":     "Alice  Liddell",
 		"äRGER":         "Ärger",
 	} {
 		p, err := l.Find(t.Context(), typed)
@@ -145,9 +147,33 @@ func TestAnIDStaysWhenSomebodyIsRenamed(t *testing.T) {
 	if _, err := l.Verify(t.Context(), alice, token.NewPassword("a")); !errors.Is(err, token.ErrCredentials) {
 		t.Errorf("the entry that is gone: %v", err)
 	}
-	tellsNone := directory(t, s, func(c *LDAPConfig) { c.IDAttribute = "mail" })
-	if p, err := tellsNone.Find(t.Context(), "bob"); err != nil || p.ID != "" {
-		t.Errorf("%+v, %v", p, err)
+	j, log := logged()
+	tellsNone := directory(t, s, log, func(c *LDAPConfig) { c.IDAttribute = "telephoneNumber" })
+	if p, err := tellsNone.Find(t.Context(), "bob"); !errors.Is(err, token.ErrUnavailable) || !strings.Contains(j.String(), "id_attribute=telephoneNumber") {
+		t.Errorf("without an id: %+v, %v; log %s", p, err, j)
+	}
+	byDN := directory(t, s, func(c *LDAPConfig) { c.IDAttribute = "dn" })
+	if p, err := byDN.Find(t.Context(), "bob"); err != nil || p.ID != "dn="+slapdtest.UserDN("bob") {
+		t.Errorf("by the DN: %+v, %v", p, err)
+	}
+}
+
+func TestOfSeveralNamesTheOneInTheDNCountsElseTheFirstInTheAlphabet(t *testing.T) {
+	for _, c := range []struct {
+		dn     string
+		values []string
+		want   string
+	}{
+		{"uid=b,dc=x", []string{"a", "b"}, "b"},
+		{"cn=b,dc=x", []string{"b", "a"}, "a"},
+		{"UID=b+cn=c,dc=x", []string{"a", "b"}, "b"},
+		{"uid=gone,dc=x", []string{"z", "b"}, "b"},
+		{"cn=b,dc=x", nil, ""},
+		{"no dn", []string{"b", "a"}, "a"},
+	} {
+		if got := canonical("uid", ldap.NewEntry(c.dn, map[string][]string{"uid": c.values})); got != c.want {
+			t.Errorf("%s %q is %q", c.dn, c.values, got)
+		}
 	}
 }
 
@@ -164,7 +190,7 @@ func TestAnObjectGUIDIsReadInMicrosoftsOrder(t *testing.T) {
 		{"entryUUID", "00112233-4455-6677-8899-aabbccddeeff", "00112233-4455-6677-8899-aabbccddeeff"},
 		{"entryUUID", "", ""},
 	} {
-		if got := entryID(c.attribute, []byte(c.value)); got != c.want {
+		if got := entryID(c.attribute, ldap.NewEntry("cn=a", map[string][]string{c.attribute: {c.value}})); got != c.want {
 			t.Errorf("%s %q is %q, want %q", c.attribute, c.value, got, c.want)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/backend"
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -55,7 +56,9 @@ func (d *Door) AuthenticateBy(ctx context.Context, name string, who token.Creden
 		n = slices.IndexFunc(list, func(b Backend) bool { return b.Name == name })
 	}
 	if n < 0 || len(list) == 0 {
-		return 0, user, by, token.ErrCredentials
+		err := refusedLogin("there is no such backend")
+		d.issuer.tellRefusal(d.Tenant, who.Username, source, []Backend{{Name: shorten(name)}}, err)
+		return 0, user, by, err
 	}
 	in, err := d.issuer.authenticate(ctx, d.Tenant, list[n:n+1], who, source)
 	return in.at, in.user, in.by, err
@@ -75,6 +78,9 @@ func (i *Issuer) authenticate(ctx context.Context, tenant string, list []Backend
 		in, err = i.ask(ctx, tenant, list, who, source)
 		return err
 	})
+	if errors.Is(err, token.ErrCredentials) {
+		i.tellRefusal(tenant, who.Username, source, list, err)
+	}
 	return in, err
 }
 
@@ -127,10 +133,16 @@ func (i *Issuer) checkLocal(ctx context.Context, in entry, list []Backend, who t
 	n := slices.IndexFunc(list, func(b Backend) bool { return b.Directory == nil && b.admits(in.user) })
 	rehash, err := i.comparePassword(ctx, in.user.Name, in.user.PasswordHash, who.Password)
 	switch {
+	case errors.Is(err, token.ErrCredentials) && in.user.Name == "":
+		return in, refusedLogin("nobody has that name")
 	case err != nil:
 		return in, err
-	case n < 0, in.user.Name == "", in.user.Disabled:
-		return in, token.ErrCredentials
+	case in.user.Name == "": // whatever was compared
+		return in, refusedLogin("nobody has that name")
+	case in.user.Disabled:
+		return in, refusedLogin("the user is disabled")
+	case n < 0:
+		return in, refusedLogin("no backend that is asked lets the user in")
 	}
 	if rehash {
 		i.rehash(ctx, in.user, who.Password)
@@ -186,12 +198,14 @@ func (i *Issuer) enter(ctx context.Context, tenant string, b Backend, p backend.
 		switch {
 		case in.user.Name != "" && in.user.Backend != b.Name:
 			i.Log.Warn("a person of a directory has the name of somebody else here, and is not let in", "user", p.Name, "backend", b.Name)
-			return in, token.ErrCredentials
-		case len(changes) == 0 && (in.user.Disabled || !b.admits(in.user)):
-			return in, token.ErrCredentials
+			return in, refusedLogin("the name is somebody else's here")
+		case len(changes) == 0 && in.user.Disabled:
+			return in, refusedLogin("the user is disabled")
+		case len(changes) == 0 && !b.admits(in.user):
+			return in, refusedLogin("the user lacks the role that the backend demands")
 		case len(changes) == 0:
 			return in, nil
-		case in.user.Name != "" && in.user.BackendID != p.ID:
+		case in.user.Name != "" && isAnother(in.user, p):
 			i.Log.Warn("a name in a directory is another person's by now: what the former had is void", "user", p.Name, "backend", b.Name)
 			err = i.voidUser(ctx, tenant, p.Name, changes...)
 		default:
@@ -202,12 +216,37 @@ func (i *Issuer) enter(ctx context.Context, tenant string, b Backend, p backend.
 		}
 	}
 	i.Log.Warn("the record of a directory's person cannot be made or changed: an application may have its name", "user", p.Name, "backend", b.Name)
-	return entry{}, token.ErrCredentials
+	return entry{}, refusedLogin("there is no record of the user, and none can be made")
+}
+
+// refusedLogin is token.ErrCredentials with a reason that the log alone is told.
+type refusedLogin string
+
+func (r refusedLogin) Error() string { return token.ErrCredentials.Error() }
+func (r refusedLogin) Unwrap() error { return token.ErrCredentials }
+
+// tellRefusal writes into the log why somebody was not let in.
+func (i *Issuer) tellRefusal(tenant, name, source string, list []Backend, err error) {
+	reason := refusedLogin("wrong password")
+	errors.As(err, &reason)
+	asked := make([]string, len(list))
+	for n, b := range list {
+		asked[n] = b.Name
+	}
+	i.Log.Info("login refused", "user", shorten(name), "tenant", tenant, "backends", strings.Join(asked, " "), "source", source, "reason", string(reason))
 }
 
 // isRace tells that a record was made, changed or removed meanwhile.
 func isRace(err error) bool {
 	return errors.Is(err, store.ErrExists) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound)
+}
+
+// isAnother tells that a record is of another person than the one who has its name
+// now. Where the directory is asked for another attribute than it was, nobody can tell.
+func isAnother(u store.User, p backend.Person) bool {
+	before, _, _ := strings.Cut(u.BackendID, "=")
+	now, _, _ := strings.Cut(p.ID, "=")
+	return u.BackendID != p.ID && strings.EqualFold(before, now)
 }
 
 // changesOf are what makes a record that of a person; none: it is.
@@ -220,12 +259,12 @@ func (i *Issuer) changesOf(tenant string, u store.User, b Backend, p backend.Per
 	switch {
 	case u.Name == "":
 		return []store.Command{store.CreateUser{User: fresh}}
-	case u.BackendID != p.ID:
+	case isAnother(u, p):
 		return []store.Command{store.DeleteUser{Tenant: tenant, Name: u.Name}, store.CreateUser{User: fresh}}
-	case slices.Equal(u.Roles, p.Roles) && slices.Equal(u.Policies, p.Policies):
+	case u.BackendID == p.ID && slices.Equal(u.Roles, p.Roles) && slices.Equal(u.Policies, p.Policies):
 		return nil
 	}
 	read := u.UpdatedAt
-	u.Roles, u.Policies, u.UpdatedAt = p.Roles, p.Policies, now
+	u.Roles, u.Policies, u.BackendID, u.UpdatedAt = p.Roles, p.Policies, p.ID, now
 	return []store.Command{store.UpdateUser{User: u, Read: read}}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -71,6 +72,21 @@ func (d *people) Verify(_ context.Context, p backend.Person, given token.Secret)
 	return d.byUID[strings.ToLower(p.Name)], nil
 }
 
+func (d *people) Groups(_ context.Context, p backend.Person) (backend.Person, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.down {
+		return p, fmt.Errorf("%w: the directory is away", token.ErrUnavailable)
+	}
+	return d.byUID[strings.ToLower(p.Name)], nil
+}
+
+func (d *people) remove(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.byUID, name)
+}
+
 func (d *people) Close() error { return nil }
 
 // backendWorld asks these backends; the user marco is the store's own.
@@ -99,7 +115,7 @@ func (w *world) user(name string) store.User {
 }
 
 func TestAPersonOfADirectoryIsAUserFromTheFirstLoginOn(t *testing.T) {
-	alice := backend.Person{Name: "alice", ID: "1", Roles: []string{store.RoleAdmin}, Policies: []string{"ops"}}
+	alice := backend.Person{Name: "alice", ID: "uid=1", Roles: []string{store.RoleAdmin}, Policies: []string{"ops"}}
 	d := newPeople(alice)
 	w := backendWorld(t, local(), issuer.Backend{Name: "corp", Directory: d})
 	w.wantLogin("alice", "wrong", token.ErrCredentials)
@@ -109,7 +125,7 @@ func TestAPersonOfADirectoryIsAUserFromTheFirstLoginOn(t *testing.T) {
 	}
 	w.wantLogin("ALICE", pass, nil)
 	u := w.user("alice")
-	if u.Backend != "corp" || u.BackendID != "1" || u.PasswordHash != "" || !slices.Equal(u.Roles, alice.Roles) || !slices.Equal(u.Policies, alice.Policies) {
+	if u.Backend != "corp" || u.BackendID != "uid=1" || u.PasswordHash != "" || !slices.Equal(u.Roles, alice.Roles) || !slices.Equal(u.Policies, alice.Policies) {
 		t.Errorf("%+v", u)
 	}
 	alice.Roles, alice.Policies = nil, []string{"other"}
@@ -126,8 +142,8 @@ func TestAPersonOfADirectoryIsAUserFromTheFirstLoginOn(t *testing.T) {
 }
 
 func TestNobodyBecomesAUserOfTheStoreThroughADirectory(t *testing.T) {
-	d := newPeople(backend.Person{Name: "marco", ID: "9"}, backend.Person{Name: "Marco2", ID: "8"})
-	d2 := newPeople(backend.Person{Name: "Marco2", ID: "8"})
+	d := newPeople(backend.Person{Name: "marco", ID: "uid=9"}, backend.Person{Name: "Marco2", ID: "uid=8"})
+	d2 := newPeople(backend.Person{Name: "Marco2", ID: "uid=8"})
 	w := backendWorld(t, issuer.Backend{Name: "corp", Directory: d}, local(), issuer.Backend{Name: "second", Directory: d2})
 	w.do(w.issuer.SetPassword(t.Context(), store.DefaultTenant, "marco", token.NewPassword("ours"), false))
 	w.wantLogin("marco", pass, token.ErrCredentials)
@@ -143,25 +159,25 @@ func TestNobodyBecomesAUserOfTheStoreThroughADirectory(t *testing.T) {
 }
 
 func TestANameThatIsAnotherPersonsByNowInheritsNothing(t *testing.T) {
-	d := newPeople(backend.Person{Name: "alice", ID: "1"})
+	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"})
 	w := backendWorld(t, local(), issuer.Backend{Name: "corp", Directory: d})
 	before := w.loginRefresh("alice")
 	uuid, number := w.issuer.UserUUID(w.user("alice")), w.user("alice").Number
-	d.put(backend.Person{Name: "alice", ID: "2"})
+	d.put(backend.Person{Name: "alice", ID: "uid=2"})
 	w.clock.move(time.Second)
 	after := w.login("alice")
 	w.wantGood(after, "the new person's token")
 	w.wantAccess(before, token.ErrRevoked, "the former person's token")
 	w.wantRefresh(before, token.ErrRevoked, "the former person's refresh token")
-	if u := w.user("alice"); w.issuer.UserUUID(u) == uuid || u.Number == number || u.BackendID != "2" {
+	if u := w.user("alice"); w.issuer.UserUUID(u) == uuid || u.Number == number || u.BackendID != "uid=2" {
 		t.Errorf("%+v", u)
 	}
 }
 
 func TestADirectoryThatIsDownNeverMakesANo(t *testing.T) {
-	d := newPeople(backend.Person{Name: "alice", ID: "1"})
+	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"})
 	for next, answer := range map[bool]error{false: token.ErrUnavailable, true: nil} {
-		other := newPeople(backend.Person{Name: "carol", ID: "3"})
+		other := newPeople(backend.Person{Name: "carol", ID: "uid=3"})
 		w := backendWorld(t, issuer.Backend{Name: "corp", Directory: d, Next: next}, local(), issuer.Backend{Name: "second", Directory: other})
 		w.wantLogin("alice", pass, nil)
 		d.set(true)
@@ -178,7 +194,7 @@ func TestADirectoryThatIsDownNeverMakesANo(t *testing.T) {
 }
 
 func TestABackendIsForItsTenantAndItsRoleAlone(t *testing.T) {
-	d := newPeople(backend.Person{Name: "alice", ID: "1"}, backend.Person{Name: "root", ID: "2", Roles: []string{store.RoleAdmin}})
+	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"}, backend.Person{Name: "root", ID: "uid=2", Roles: []string{store.RoleAdmin}})
 	w := backendWorld(
 		t, issuer.Backend{Name: "people"}, issuer.Backend{Name: "admins", Role: store.RoleAdmin},
 		issuer.Backend{Name: "corp", Directory: d, Role: store.RoleAdmin}, issuer.Backend{Name: "elsewhere", Tenant: "dev"},
@@ -209,7 +225,7 @@ func TestABackendIsForItsTenantAndItsRoleAlone(t *testing.T) {
 }
 
 func TestANameIsGuessedAsOftenHoweverItIsWritten(t *testing.T) {
-	d := newPeople(backend.Person{Name: "alice", ID: "1"})
+	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"})
 	w := newWorld(t, func(c *issuer.Config, _ *issuer.DoorConfig) {
 		c.Backends = []issuer.Backend{{Name: "corp", Directory: d}}
 		brake, err := throttle.New(throttle.Config{Attempts: 5, Window: time.Minute, Now: c.Now})
@@ -237,7 +253,7 @@ func TestANameIsGuessedAsOftenHoweverItIsWritten(t *testing.T) {
 }
 
 func TestParallelFirstLoginsMakeOneRecord(t *testing.T) {
-	d := newPeople(backend.Person{Name: "alice", ID: "1"})
+	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"})
 	w := newWorldOver(t, openSQLite(t, sqlitePath(t)), newWorld(t).master, newClock(), func(c *issuer.Config, _ *issuer.DoorConfig) {
 		c.Backends = []issuer.Backend{{Name: "corp", Directory: d}}
 	})
@@ -249,9 +265,102 @@ func TestParallelFirstLoginsMakeOneRecord(t *testing.T) {
 }
 
 func TestAnApplicationKeepsItsNameBeforeADirectorysPerson(t *testing.T) {
-	d := newPeople(backend.Person{Name: "tool", ID: "1"})
+	d := newPeople(backend.Person{Name: "tool", ID: "uid=1"})
 	w := backendWorld(t, local(), issuer.Backend{Name: "corp", Directory: d})
 	_, _, err := w.issuer.AddApplication(t.Context(), store.Application{Tenant: store.DefaultTenant, ID: "tool", Name: "Tool", Grants: []string{"client_credentials"}})
 	w.do(err)
 	w.wantLogin("tool", pass, token.ErrCredentials)
+}
+
+func TestWhatSomebodyHasWhoLeftTheDirectoryIsVoidAtTheNextLook(t *testing.T) {
+	alice := backend.Person{Name: "alice", ID: "uid=1", Roles: []string{store.RoleAdmin}}
+	d := newPeople(alice, backend.Person{Name: "bob", ID: "uid=2"})
+	w := backendWorld(t, local(), issuer.Backend{Name: "corp", Directory: d})
+	gone := map[string]bool{}
+	look := func() {
+		w.clock.move(time.Second)
+		w.issuer.Look(t.Context(), gone)
+		w.clock.move(time.Second)
+	}
+	kept, bobs, ours := w.loginRefresh("alice"), w.loginRefresh("bob"), w.loginRefresh("marco")
+	look()
+	w.wantGood(kept, "who is there still")
+
+	d.set(true)
+	d.remove("alice")
+	look()
+	w.wantGood(kept, "while the directory cannot be asked")
+	d.set(false)
+	look()
+	w.wantAccess(kept, token.ErrRevoked, "who has left")
+	w.wantRefresh(kept, token.ErrRevoked, "who has left")
+	w.wantGood(bobs, "another person")
+	w.wantGood(ours, "a user of the store")
+	w.wantLogin("alice", pass, token.ErrCredentials)
+
+	d.put(alice)
+	look()
+	back := w.login("alice")
+	if w.user("alice").Number == 0 {
+		t.Error("the record did not stay")
+	}
+	alice.Policies = []string{"more"}
+	d.put(alice)
+	look()
+	w.wantGood(back, "who was given more")
+	if u := w.user("alice"); !slices.Equal(u.Policies, alice.Policies) {
+		t.Errorf("policies %q", u.Policies)
+	}
+	alice.Roles = nil
+	d.put(alice)
+	look()
+	w.wantAccess(back, token.ErrRevoked, "who has lost a role")
+	if u := w.user("alice"); u.Roles != nil {
+		t.Errorf("roles %q", u.Roles)
+	}
+	again := w.login("alice")
+	alice.ID = "uid=7"
+	d.put(alice)
+	look()
+	w.wantAccess(again, token.ErrRevoked, "whose name is another's")
+}
+
+func TestAnotherAttributeForTheIDTakesNothing(t *testing.T) {
+	d := newPeople(backend.Person{Name: "alice", ID: "entryUUID=1"})
+	w := backendWorld(t, local(), issuer.Backend{Name: "corp", Directory: d})
+	set, number := w.login("alice"), w.user("alice").Number
+	d.put(backend.Person{Name: "alice", ID: "dn=uid=alice"})
+	w.wantLogin("alice", pass, nil)
+	w.wantGood(set, "a token of before")
+	if u := w.user("alice"); u.Number != number || u.BackendID != "dn=uid=alice" {
+		t.Errorf("%+v", u)
+	}
+}
+
+func TestARefusedLoginIsToldToTheLogWithItsReasonAndWithoutItsPassword(t *testing.T) {
+	var text strings.Builder
+	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"})
+	w := newWorld(t, func(c *issuer.Config, _ *issuer.DoorConfig) {
+		c.Backends = []issuer.Backend{local(), {Name: "corp", Directory: d, Role: store.RoleAdmin}}
+		c.Log = slog.New(slog.NewTextHandler(&text, nil))
+	})
+	w.addUser("marco")
+	w.addUser("off")
+	w.do(w.issuer.SetDisabled(t.Context(), store.DefaultTenant, "off", true))
+	for _, c := range []struct{ name, given, reason string }{
+		{"marco", "s3cre7-wrong", "wrong password"},
+		{"off", pass, "disabled"},
+		{"nobody", "s3cre7-wrong", "nobody has that name"},
+		{"alice", "s3cre7-wrong", "wrong password"},
+		{"alice", pass, "lacks the role"},
+	} {
+		text.Reset()
+		w.wantLogin(c.name, c.given, token.ErrCredentials)
+		if got := text.String(); !strings.Contains(got, "login refused") || !strings.Contains(got, c.reason) || !strings.Contains(got, "user="+c.name) || strings.Contains(got, c.given) {
+			t.Errorf("%s: %s", c.name, got)
+		}
+	}
+	if _, err := w.door.Login(t.Context(), credentials("marco", "x"), token.Request{}); err == nil || err.Error() != token.ErrCredentials.Error() {
+		t.Error("the client is told more:", err)
+	}
 }

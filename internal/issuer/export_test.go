@@ -14,6 +14,9 @@ func (i *Issuer) Purge(ctx context.Context) { i.purge(ctx) }
 // Follow is what Run does ten times a second.
 func (i *Issuer) Follow(ctx context.Context) error { return i.sync(ctx) }
 
+// Look is what Run does every Recheck.
+func (i *Issuer) Look(ctx context.Context, gone map[string]bool) { i.recheck(ctx, gone) }
+
 // FillPasses remembers so many opaque tokens of one user.
 func FillPasses(i *Issuer, count int, now time.Time) {
 	s := store.Session{Subject: "marco", Opaque: &store.Opaque{UUID: "u"}, ExpiresAt: 1 << 60}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -22,6 +23,9 @@ const (
 // Run follows what other processes write to the store and removes what is over,
 // until ctx ends.
 func (i *Issuer) Run(ctx context.Context) {
+	var wait sync.WaitGroup
+	wait.Go(func() { i.recheckEvery(ctx) })
+	defer wait.Wait()
 	follow, purge := time.NewTicker(followEvery), time.NewTicker(purgeEvery)
 	defer follow.Stop()
 	defer purge.Stop()

@@ -35,6 +35,9 @@ type Config struct {
 	// Backends are where passwords are checked, in the order in which they are asked.
 	// Default: LocalBackend alone.
 	Backends []Backend
+	// Recheck is how often directories are asked again about their people: what those
+	// have who are gone is void then, and groups that have changed count. Default: never.
+	Recheck time.Duration
 	// StaleAfter is how old the mirror of revocations may be before the store is
 	// asked in its place. Default 1 s.
 	StaleAfter time.Duration

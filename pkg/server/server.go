@@ -75,6 +75,9 @@ type Config struct {
 	// Backends are where passwords are checked, in the order in which they are asked;
 	// the wazo door names one of them. Default: LocalBackend alone.
 	Backends []Backend
+	// Recheck is how often directories are asked again about their people: what those
+	// have who are gone is void then, and groups that have changed count. Default: never.
+	Recheck time.Duration
 	// MinPassword is the least number of characters of a new password. Default 0.
 	MinPassword int
 	// Attempts is how many wrong passwords for one user from one address are
@@ -226,7 +229,7 @@ func newIssuer(ctx context.Context, c Config) (*issuer.Issuer, error) {
 	}
 	return issuer.New(ctx, issuer.Config{
 		Store: c.Store, Master: master, Hasher: hasher, Throttle: brake,
-		Backends: c.Backends, StaleAfter: c.StaleAfter, MinPassword: c.MinPassword, Now: c.Now, Log: c.Log,
+		Backends: c.Backends, Recheck: c.Recheck, StaleAfter: c.StaleAfter, MinPassword: c.MinPassword, Now: c.Now, Log: c.Log,
 	})
 }
 
