@@ -52,7 +52,7 @@ func (a *app) interpret(v *values) *config {
 		RefreshIdle: v.seconds("tokens", "refresh_idle"), MaxRefreshTTL: v.seconds("tokens", "max_refresh_ttl"),
 		ReuseGrace: orNone(v.seconds("tokens", "reuse_grace")), MinPassword: v.number("tokens", "min_password"),
 		Attempts: v.number("throttle", "attempts"), Window: v.duration("throttle", "window"), MaxHashing: v.number("throttle", "max_hashing"),
-		StaleAfter: v.duration("store", "stale_after"), BehindProxy: v.flag("server", "behind_proxy"),
+		Recheck: v.duration("server", "recheck"), StaleAfter: v.duration("store", "stale_after"), BehindProxy: v.flag("server", "behind_proxy"),
 		TrustedGateways: v.networks("server", "trusted_gateways"),
 		OpenMinting:     v.openMinting(), AllowWeakKeys: v.flag("tokens", "allow_weak_key"),
 		JWTSecret: token.NewPassword(v.text("tokens", "jwt_secret")), MasterKey: token.NewSecret(v.text("tokens", "master_key")),

@@ -39,6 +39,7 @@ func settings() []setting {
 		{"server", "public_url", "", false, "what the service is called from outside, the issuer of the oauth2 door: https, or http on loopback (default: from listen and tls)"},
 		{"server", "dialects", strings.Join(server.DefaultDialects(), ", "), false, "the doors that are open, of " + strings.Join(server.Dialects(), ", ")},
 		{"server", "backends", "", false, "the backends, in the order in which they are asked for a password (default: local, then each [backend NAME])"},
+		{"server", "recheck", "1h", false, "how often directories are asked again about their people: what those have who are gone is void then, and changed groups count; 0: never"},
 		{"server", "tls", "off", false, "off, self-signed, or files (cert and key)"},
 		{"server", "cert", "", false, "PEM file of the certificate chain, read again when it changes"},
 		{"server", "key", "", false, "PEM file of its private key"},
