@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ats-auth/ats-auth/internal/backend/slapdtest"
 	"github.com/ats-auth/ats-auth/internal/daemon"
 )
 
@@ -43,7 +45,7 @@ func TestMain(m *testing.M) {
 			return 1
 		}
 		defer os.RemoveAll(dir)
-		build := exec.Command("go", "build", "-o", dir, ".", "../ats-auth-server", "../../docs/examples/service")
+		build := exec.Command("go", "build", "-o", dir, ".", "../ats-auth-server", "../../docs/examples/service", "../../docs/examples/wazo")
 		if out, err := build.CombinedOutput(); err != nil {
 			fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
 			return 1
@@ -56,25 +58,33 @@ func TestMain(m *testing.M) {
 // TestTranscripts runs testdata/script: what a person types and sees.
 func TestTranscripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("..", "..", "testdata", "script"),
-		Setup:               setup,
-		Cmds:                map[string]func(*testscript.TestScript, bool, []string){"serve": serve, "shutdown": shutdown, "reload": reload, "waitfor": waitfor, "fake": fake},
+		Dir:   filepath.Join("..", "..", "testdata", "script"),
+		Setup: setup,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"serve": serve, "shutdown": shutdown, "reload": reload, "waitfor": waitfor, "fake": fake, "directory": directoryOf(t), "freeport": freeport,
+		},
 		Condition:           condition,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
 }
 
-// condition knows [root]: only root can give a file away.
+// condition knows [root]: only root can give a file away; and [slapd].
 func condition(name string) (bool, error) {
-	if name != "root" {
-		return false, fmt.Errorf("no condition is called %q", name)
+	switch name {
+	case "root":
+		return os.Geteuid() == 0, nil
+	case "slapd":
+		return slapdIsHere(), nil
 	}
-	return os.Geteuid() == 0, nil
+	return false, fmt.Errorf("no condition is called %q", name)
 }
 
 // world is what a script holds besides its files.
-type world struct{ server *exec.Cmd }
+type world struct {
+	server    *exec.Cmd
+	directory *slapdtest.Server
+}
 
 type worldKey struct{}
 
@@ -94,16 +104,21 @@ func setup(e *testscript.Env) error {
 }
 
 // serve starts a server and sets ATS_AUTH_URL, HEALTH_URL and SERVER_PID. Its
-// arguments are settings, [store] stale_after as STORE_STALE_AFTER=1s, and flags.
+// arguments are settings, [store] stale_after as STORE_STALE_AFTER=1s, and flags. With
+// -c the file alone says where it listens.
 func serve(ts *testscript.TestScript, neg bool, args []string) {
 	if neg {
 		ts.Fatalf("serve cannot fail: use exec ats-auth-server")
 	}
-	env := []string{"ATS_AUTH_SERVER_SERVER_LISTEN=127.0.0.1:0", "ATS_AUTH_SERVER_SERVER_ADMIN_LISTEN=127.0.0.1:0"}
-	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "ATS_AUTH_SERVER_STORE_URL"} {
-		env = append(env, name+"="+ts.Getenv(name))
+	var env, flags []string
+	if !slices.Contains(args, "-c") {
+		env = append(env, "ATS_AUTH_SERVER_SERVER_LISTEN=127.0.0.1:0", "ATS_AUTH_SERVER_SERVER_ADMIN_LISTEN=127.0.0.1:0")
 	}
-	var flags []string
+	for _, name := range []string{"PATH", "HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "ATS_AUTH_SERVER_STORE_URL", "TZ"} {
+		if value := ts.Getenv(name); value != "" {
+			env = append(env, name+"="+value)
+		}
+	}
 	for _, arg := range args {
 		if !strings.Contains(arg, "=") || strings.HasPrefix(arg, "-") {
 			flags = append(flags, arg)
