@@ -65,6 +65,7 @@ func run(ctx context.Context, env Env, attends *atomic.Bool) int {
 	defer a.closeLog()
 	args := arguments(env.Args)
 	err := command.Execute(ctx, a.treeFor(args), args)
+	a.endActing(ctx)
 	if ctx.Err() != nil && err != nil && !attends.Load() {
 		return exitInterrupted
 	}

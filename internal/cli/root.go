@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +26,8 @@ type app struct {
 	profiles []string // that a command is about to make
 	log      *os.File
 	saved    saved
-	asks     bool // a server was to be asked
+	acting   func(context.Context) error // ends the token that was made for this command alone
+	asks     bool                        // a server was to be asked
 	pending  map[*cobra.Command]func()
 
 	terminalStdin bool // what Env.Stdin was before it could be interrupted

@@ -84,6 +84,9 @@ func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Sec
 		want.TTL = actingTTL
 	}
 	set, err := a.obtain(ctx, service, grant, user, want)
+	if err == nil && a.dialect() == "wazo" {
+		a.acting = func(ctx context.Context) error { return service.Revoke(ctx, set.AccessToken) }
+	}
 	return service, set.AccessToken, err
 }
 

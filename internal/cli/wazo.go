@@ -17,9 +17,17 @@ import (
 // What Wazo alone has: opaque tokens that say nothing, and a server that says
 // everything of them.
 
-// actingTTL is how long a token lives that is made for one command, in seconds: it is
-// one of the hundred sessions that a user may have.
+// actingTTL is how long a token lives that is made for one command, in seconds, if
+// nobody ends it: it is one of the hundred sessions that a user may have.
 const actingTTL = 60
+
+// endActing ends the token that was made for this command alone. Where that does not
+// work it ends by itself.
+func (a *app) endActing(ctx context.Context) {
+	if a.acting != nil {
+		_ = a.acting(ctx)
+	}
+}
 
 // wishWazo refuses, before anybody is asked for a password, what that dialect cannot
 // be asked for.
@@ -32,6 +40,12 @@ func (a *app) wishWazo(want token.Request) error {
 		return token.Refuse(token.ErrUnsupported, "the wazo dialect cannot ask for the end of a login: it has none")
 	}
 	return nil
+}
+
+// isUUID reports whether a text has the form of the tokens of that dialect, which the
+// other doors of a server know too.
+func isUUID(text string) bool {
+	return len(text) == 36 && strings.Count(text, "-") == 4 && strings.Trim(text, "0123456789abcdef-") == ""
 }
 
 // checkWazo asks for each access by itself. done tells that nothing else was asked,

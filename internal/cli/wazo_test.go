@@ -285,6 +285,22 @@ func TestAWazoTokenIsCreatedCheckedShownAndRevoked(t *testing.T) {
 	}
 }
 
+func TestATokenThatIsMadeForACommandAloneEndsWithIt(t *testing.T) {
+	c := newCaller(t, false)
+	c.run(0, "token", "create")
+	c.run(0, "session", "list")
+	c.run(0, "token", "list")
+	c.run(9, "session", "revoke", "no-such")
+	if _, lives := c.pbx.tokens[tokenOf(1)]; c.pbx.count != 4 || len(c.pbx.tokens) != 1 || !lives {
+		t.Errorf("%d were made, left: %v", c.pbx.count, c.pbx.tokens)
+	}
+	c.env["ATS_AUTH_TOKEN"] = tokenOf(1)
+	c.run(0, "session", "list")
+	if len(c.pbx.tokens) != 1 {
+		t.Error("a token that was there before has ended")
+	}
+}
+
 func TestAWazoServerOf2017WantsABackendAndHasNoRefreshTokens(t *testing.T) {
 	c := newCaller(t, true)
 	c.run(4, "token", "create")

@@ -73,7 +73,7 @@ func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Re
 		return set, token.Refuse(token.ErrCredentials, "wrong user name or password, or no backend %q", c.Backend)
 	case errors.Is(err, token.ErrCredentials):
 		return set, token.ErrCredentials
-	case errors.Is(err, token.ErrDenied) && c.Backend == "":
+	case errors.Is(err, token.ErrDenied) && c.Backend == "" && !strings.Contains(err.Error(), MessageExpiration):
 		return set, token.Refuse(token.ErrDenied, "%v; no backend is named, which some servers want", err)
 	case err == nil && want.Refresh && set.RefreshToken.IsZero():
 		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server gave no refresh token")
