@@ -260,6 +260,7 @@ func (i *Issuer) changesOf(tenant string, u store.User, b Backend, p backend.Per
 	case u.Name == "":
 		return []store.Command{store.CreateUser{User: fresh}}
 	case isAnother(u, p):
+		fresh.Disabled = u.Disabled // whoever shut the name out did not mean one person of two
 		return []store.Command{store.DeleteUser{Tenant: tenant, Name: u.Name}, store.CreateUser{User: fresh}}
 	case u.BackendID == p.ID && slices.Equal(u.Roles, p.Roles) && slices.Equal(u.Policies, p.Policies):
 		return nil

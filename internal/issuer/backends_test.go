@@ -174,6 +174,17 @@ func TestANameThatIsAnotherPersonsByNowInheritsNothing(t *testing.T) {
 	}
 }
 
+func TestWhoIsDisabledStaysSoWhateverTheDirectorySays(t *testing.T) {
+	d := newPeople(backend.Person{Name: "olga", ID: "uid=1"})
+	w := backendWorld(t, local(), issuer.Backend{Name: "corp", Directory: d})
+	w.wantLogin("olga", pass, nil)
+	w.do(w.issuer.SetDisabled(t.Context(), store.DefaultTenant, "olga", true))
+	for _, id := range []string{"uid=1", "uid=2", "entryUUID=2", "uid=1"} {
+		d.put(backend.Person{Name: "olga", ID: id, Roles: []string{store.RoleAdmin}})
+		w.wantLogin("olga", pass, token.ErrCredentials)
+	}
+}
+
 func TestADirectoryThatIsDownNeverMakesANo(t *testing.T) {
 	d := newPeople(backend.Person{Name: "alice", ID: "uid=1"})
 	for next, answer := range map[bool]error{false: token.ErrUnavailable, true: nil} {

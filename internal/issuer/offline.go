@@ -24,6 +24,13 @@ func (d *Door) offline(ctx context.Context, at int64, o OpaqueOrder) (token.Secr
 	case err != nil && !errors.Is(err, store.ErrNotFound):
 		return token.Secret{}, nil, unavailable(err)
 	}
+	held, countErr := d.issuer.Store.CountRefreshTokens(ctx, d.Tenant, store.RefreshTokenQuery{Subject: o.User.Name})
+	switch {
+	case countErr != nil:
+		return token.Secret{}, nil, unavailable(countErr)
+	case held >= MaxOpaque && err != nil:
+		return token.Secret{}, nil, &TooManyError{d.issuer.UserUUID(o.User)}
+	}
 	t = store.RefreshToken{
 		Tenant: d.Tenant, Subject: o.User.Name, Client: o.Offline, Door: d.Name,
 		Backend: o.Backend.Name, Mobile: o.Mobile, CreatedAt: at,

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"strings"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -23,13 +22,14 @@ func FormatWazo() Format {
 func opaqueClaims(d *Door, g grant) []byte {
 	b := appendString([]byte(`{"iss":`), d.Issuer)
 	b = appendString(append(b, `,"sub":`...), g.Subject)
-	if g.Opaque != nil && len(g.Opaque.ACL) > 0 {
-		b = appendString(append(b, `,"scope":`...), strings.Join(g.Opaque.ACL, " "))
+	if g.Opaque != nil && len(g.Opaque.ACL) > 0 { // no scope: a denial in it would read as a permission
+		b = appendJSON(append(b, `,"acl":`...), g.Opaque.ACL)
 	}
 	return append(appendTimes(b, g), '}')
 }
 
-// MaxOpaque is how many opaque tokens a user has at a time, at most.
+// MaxOpaque is how many opaque tokens a user has at a time, at most, and for how many
+// clients refresh tokens.
 const MaxOpaque = 100
 
 // ErrTooMany says that a user has MaxOpaque tokens.
@@ -102,6 +102,11 @@ func (d *Door) issueOpaque(ctx context.Context, at int64, o OpaqueOrder, changes
 		return Opaque{}, &TooManyError{made.Opaque.UUID}
 	case errors.Is(err, store.ErrNotFound): // the user has just gone
 		return Opaque{}, token.ErrCredentials
+	case err != nil:
+		return Opaque{}, err
+	}
+	if d.issuer.voided(made.Session) { // before it was made: it is not to count among the user's
+		err = d.endSession(context.WithoutCancel(ctx), made.Session)
 	}
 	return made, err
 }
@@ -212,6 +217,37 @@ func (d *Door) OpaqueSessions(ctx context.Context, user string, offset, limit in
 	}
 	total, err = d.issuer.Store.CountOpaque(ctx, d.Tenant, q)
 	return list, total, unavailable(err)
+}
+
+// followOpaque makes the next watermark later than the opaque tokens of a user that
+// there are, though the clock was set back since, or another process is ahead.
+func (i *Issuer) followOpaque(ctx context.Context, tenant, user string) error {
+	q := store.OpaqueQuery{Subject: user, At: i.clock.read().UnixMicro(), Limit: MaxOpaque}
+	list, err := i.Store.ListOpaque(ctx, tenant, q)
+	for _, s := range list {
+		i.clock.follow(s.CreatedAt)
+	}
+	return unavailable(err)
+}
+
+// endAllOpaque marks all opaque sessions of a tenant that a watermark has voided, so
+// that they do not count among their users' any more, a batch at a time.
+func (i *Issuer) endAllOpaque(ctx context.Context, tenant string) error {
+	for {
+		at := i.clock.tick()
+		list, err := i.Store.ListOpaque(ctx, tenant, store.OpaqueQuery{At: at, Limit: purgeBatch})
+		if err != nil || len(list) == 0 {
+			return unavailable(err)
+		}
+		rows := make([]store.Command, len(list))
+		for n, s := range list {
+			i.clock.follow(s.CreatedAt)
+			rows[n] = store.RevokeSessions{ID: s.ID, At: at}
+		}
+		if err := i.apply(ctx, rows...); err != nil {
+			return err
+		}
+	}
 }
 
 // TenantUUID is what clients that know tenants by UUIDs call the door's.

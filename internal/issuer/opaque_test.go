@@ -3,6 +3,7 @@ package issuer_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -28,7 +29,7 @@ func newOpaque(t testing.TB, base *world) *opaqueWorld {
 		Name: "wazo", Issuer: "http://127.0.0.1:9497", Format: issuer.FormatWazo(), AccessTTL: 7200,
 	})
 	w.do(err)
-	u := store.User{Tenant: store.DefaultTenant, Name: "bob", ACL: []string{"confd.users.{{ uuid }}.read", "auth.users.me.sessions.#"}}
+	u := store.User{Tenant: store.DefaultTenant, Name: "bob", ACL: []string{"confd.users.{{ uuid }}.read", "auth.users.me.sessions.#", "auth.users.me.tokens.#"}}
 	if err := w.issuer.AddUser(t.Context(), u, token.NewPassword(pass)); err != nil && !errors.Is(err, store.ErrExists) {
 		t.Fatal(err)
 	}
@@ -329,8 +330,11 @@ func TestAnOpaqueTokenActsForItsUserAloneAtOtherDoors(t *testing.T) {
 	if err != nil || live.User != "bob" || live.Door != w.wazo || live.Expiry != wide.ExpiresAt {
 		t.Fatalf("at another door: %+v, %v", live, err)
 	}
-	if scope, _ := live.String("scope"); scope != "#" {
+	if scope, ok := live.String("scope"); ok {
 		t.Errorf("scope %q", scope)
+	}
+	if list, _ := live.Strings("acl"); len(list) != 1 || list[0] != "#" {
+		t.Errorf("acl %q", list)
 	}
 	if err := w.door.RevokeAll(t.Context(), wide.Access.Reveal(), "alice"); !errors.Is(err, token.ErrDenied) {
 		t.Error("for another user:", err)
@@ -355,4 +359,75 @@ func TestWhatIsRememberedOfOpaqueTokensIsBounded(t *testing.T) {
 		t.Errorf("%d tokens are remembered", n)
 	}
 	w.wantCheck(w.opaque(issuer.OpaqueOrder{}), nil, "a token among so many")
+}
+
+func TestARevocationOfEverythingMakesRoomAgain(t *testing.T) {
+	w := newOpaque(t, newWorld(t))
+	for range issuer.MaxOpaque {
+		w.opaque(issuer.OpaqueOrder{TTL: 315360000})
+	}
+	w.do(w.issuer.RevokeEverything(t.Context()))
+	if _, total, err := w.wazo.OpaqueSessions(t.Context(), "bob", 0, 1000); err != nil || total != 0 {
+		t.Errorf("%d sessions are listed: %v", total, err)
+	}
+	w.opaque(issuer.OpaqueOrder{})
+}
+
+// TestARevocationHoldsThoughClocksDiffer looks at tokens that are remembered, of a
+// process that is ahead and of one whose clock was set back.
+func TestARevocationHoldsThoughClocksDiffer(t *testing.T) {
+	for what, end := range map[string]func(w *world) error{
+		"disable":      func(w *world) error { return w.issuer.SetDisabled(w.Context(), store.DefaultTenant, "bob", true) },
+		"delete":       func(w *world) error { return w.issuer.DeleteUser(w.Context(), store.DefaultTenant, "bob") },
+		"revoke":       func(w *world) error { return w.issuer.RevokeUser(w.Context(), store.DefaultTenant, "bob") },
+		"revoke --all": func(w *world) error { return w.issuer.RevokeEverything(w.Context()) },
+	} {
+		w := newOpaque(t, newWorld(t))
+		w.clock.move(time.Hour)
+		w.do(w.issuer.Follow(t.Context()))
+		made := w.opaque(issuer.OpaqueOrder{})
+		w.wantCheck(made, nil, "fresh")
+		w.clock.move(-time.Second)
+		w.do(end(w.twin()))
+		w.clock.move(4 * time.Second)
+		if _, err := w.wazo.Check(t.Context(), made.Access.Reveal()); err == nil {
+			t.Errorf("%s after the clock was set back: honoured", what)
+		}
+
+		w = newOpaque(t, newWorld(t))
+		faster := newClock()
+		faster.move(5 * time.Second)
+		made = newOpaque(t, newWorldOver(t, &hooked{Store: w.hook.Store}, w.master, faster)).opaque(issuer.OpaqueOrder{})
+		w.wantCheck(made, nil, "of the faster one")
+		w.do(end(w.world))
+		if _, err := w.wazo.Check(t.Context(), made.Access.Reveal()); err == nil {
+			t.Errorf("%s of what a faster process made: honoured", what)
+		}
+	}
+}
+
+func TestALoginThatRacesItsUsersEndLeavesNothingThatCounts(t *testing.T) {
+	w := newOpaque(t, newWorld(t))
+	at := w.wazo.Tick()
+	w.do(w.issuer.DeleteUser(t.Context(), store.DefaultTenant, "bob"))
+	for range issuer.MaxOpaque {
+		_, err := w.wazo.IssueOpaque(t.Context(), at, issuer.OpaqueOrder{User: w.bob, Backend: w.wazo.Backends()[0], TTL: 315360000})
+		w.do(err)
+	}
+	w.do(w.issuer.AddUser(t.Context(), store.User{Tenant: store.DefaultTenant, Name: "bob"}, token.NewPassword(pass)))
+	w.bob = w.user("bob")
+	w.opaque(issuer.OpaqueOrder{})
+}
+
+func TestAUserHasRefreshTokensOfAHundredClientsAtMost(t *testing.T) {
+	w := newOpaque(t, newWorld(t))
+	for n := range issuer.MaxOpaque {
+		w.opaque(issuer.OpaqueOrder{Offline: fmt.Sprint("app", n), TTL: 1})
+		w.clock.move(time.Second)
+	}
+	if _, err := w.try(issuer.OpaqueOrder{Offline: "one more"}); !errors.Is(err, issuer.ErrTooMany) {
+		t.Error("the hundred and first client:", err)
+	}
+	w.opaque(issuer.OpaqueOrder{Offline: "app7"})
+	w.opaque(issuer.OpaqueOrder{Offline: "app8", Mobile: true})
 }

@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"slices"
 	"strings"
@@ -39,6 +40,17 @@ func (h *holder) Allows(access string) bool { return h.acl.Allows(access) }
 // Covers tells whether its bearer may give an access to others.
 func (h *holder) Covers(access string) bool { return h.acl.Covers(access) }
 
+// rules is Live.Rules: what can be done at other doors needs what it would need at
+// the token's own.
+func (h *holder) rules() error {
+	for _, access := range []string{"sessions.read", "sessions.all.delete", "tokens.read", "tokens.all.delete"} {
+		if !h.Allows("auth.users." + h.uuid + "." + access) {
+			return token.Refuse(token.ErrDenied, "the token does not allow %q", "auth.users.me."+access)
+		}
+	}
+	return nil
+}
+
 // Check tells whether an opaque token of the door's is honoured at this moment:
 // ErrUnknown, ErrExpired, ErrRevoked. It writes nothing, and asks the store for a
 // token once in a while.
@@ -60,6 +72,7 @@ func (d *Door) Check(ctx context.Context, raw string) (*Pass, error) {
 		case err != nil:
 			return nil, unavailable(err)
 		}
+		d.issuer.clock.follow(s.CreatedAt) // what voids it from now on is later
 		p = d.issuer.passes.put(s, now)
 	}
 	switch q := (verifier.Query{Session: id, Tenant: d.Tenant, Subject: p.key, IssuedAt: p.createdAt}); {
@@ -95,7 +108,7 @@ type passShard struct {
 type generation struct {
 	began   time.Time
 	passes  map[store.ID]held
-	holders map[string]*holder
+	holders map[[16]byte]*holder // by a hash of what they say
 }
 
 // held is a Pass without its ID.
@@ -122,7 +135,7 @@ func (p *passes) put(s store.Session, now time.Time) Pass {
 	defer shard.mu.Unlock()
 	g := &shard.young
 	if g.passes == nil || len(g.passes) >= passMost || now.Sub(g.began) >= passFor*time.Second || now.Before(g.began) {
-		shard.old, shard.young = shard.young, generation{now, make(map[store.ID]held), make(map[string]*holder)}
+		shard.old, shard.young = shard.young, generation{now, make(map[store.ID]held), make(map[[16]byte]*holder)}
 	}
 	k := held{g.holder(s), s.CreatedAt, s.ExpiresAt}
 	g.passes[s.ID] = k
@@ -135,7 +148,8 @@ func (g *generation) holder(s store.Session) *holder {
 	if slices.ContainsFunc(s.Opaque.ACL, func(a string) bool { return strings.Contains(a, "my_session") }) {
 		session = s.Accessor
 	}
-	key := strings.Join(append([]string{s.Subject, s.Opaque.UUID, session}, s.Opaque.ACL...), "\x00")
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.Subject, s.Opaque.UUID, session}, s.Opaque.ACL...), "\x00")))
+	key := [16]byte(sum[:])
 	h := g.holders[key]
 	if h == nil {
 		h = &holder{s.Subject, store.SubjectKey(s.Tenant, s.Subject), s.Opaque.UUID, acl.Compile(s.Opaque.ACL, s.Opaque.UUID, session)}

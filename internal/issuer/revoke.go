@@ -112,8 +112,8 @@ func (l *Live) Rules() error {
 	if l.Row != nil && !slices.Contains(strings.Fields(l.Row.Scope), ScopeWrite) {
 		return token.Refuse(token.ErrDenied, "the token lacks the scope %q", ScopeWrite)
 	}
-	if l.Pass != nil && !l.Pass.Allows("auth.users."+l.Pass.UUID()+".sessions.delete") {
-		return token.Refuse(token.ErrDenied, "the token does not allow %q", "auth.users.me.sessions.delete")
+	if l.Pass != nil {
+		return l.Pass.rules()
 	}
 	if l.Client == "" {
 		return nil
@@ -194,11 +194,23 @@ func (i *Issuer) RevokeEverything(ctx context.Context) error {
 		at := i.clock.tick()
 		rows = append(rows, store.DeleteAccessTokens{Tenant: t.Name, At: at}, store.DeleteRefreshTokens{Tenant: t.Name, At: at})
 	}
-	return i.void(ctx, store.RevokeAll, "", rows...)
+	if err := i.void(ctx, store.RevokeAll, "", rows...); err != nil {
+		return err
+	}
+	for _, t := range tenants {
+		if err := i.endAllOpaque(ctx, t.Name); err != nil {
+			return err
+		}
+	}
+	// Once more, for those whose instant lay ahead of this clock.
+	return i.void(ctx, store.RevokeAll, "")
 }
 
 // voidUser makes changes, and voids all that a user was issued until then.
 func (i *Issuer) voidUser(ctx context.Context, tenant, user string, changes ...store.Command) error {
+	if err := i.followOpaque(ctx, tenant, user); err != nil {
+		return err
+	}
 	at := i.clock.tick()
 	changes = append(
 		changes, store.RevokeSessions{Tenant: tenant, Subject: user, At: at},

@@ -80,6 +80,9 @@ func (h *Handler) bearer(w http.ResponseWriter, r *http.Request) (*issuer.Live, 
 	} else if err != nil {
 		return nil, err
 	}
+	if live.Pass != nil {
+		return nil, challenged(bound, refusal{code: oauth2.ErrorInvalidToken, description: "an opaque token is for the door that gave it"})
+	}
 	// Who was given a token for another resource must not use it here (RFC 9068
 	// section 4). Tokens of doors that know no audience have none.
 	if audience, ok := live.Strings("aud"); ok && !slices.Contains(audience, h.URL) {
