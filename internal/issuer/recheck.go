@@ -100,12 +100,12 @@ func (i *Issuer) recheckUser(ctx context.Context, u store.User, b Backend, gone 
 		return err
 	}
 	delete(gone, key)
-	return i.follow(ctx, u, b, p)
+	return i.takeOver(ctx, u, b, p)
 }
 
-// follow takes over what a person's groups say. Whoever has lost a role loses what was
+// takeOver makes the record say what a person's groups say. Whoever has lost a role loses what was
 // issued by it.
-func (i *Issuer) follow(ctx context.Context, u store.User, b Backend, p backend.Person) error {
+func (i *Issuer) takeOver(ctx context.Context, u store.User, b Backend, p backend.Person) error {
 	changes := i.changesOf(u.Tenant, u, b, p)
 	if len(changes) == 0 {
 		return nil

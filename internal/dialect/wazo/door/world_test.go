@@ -124,7 +124,9 @@ func (d *directory) Verify(_ context.Context, p backend.Person, pass token.Secre
 	return p, nil
 }
 
-func (d *directory) Groups(_ context.Context, p backend.Person) (backend.Person, error) { return p, nil }
+func (d *directory) Groups(_ context.Context, p backend.Person) (backend.Person, error) {
+	return p, nil
+}
 
 func (d *directory) Close() error { return nil }
 
