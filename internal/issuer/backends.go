@@ -57,7 +57,7 @@ func (d *Door) AuthenticateBy(ctx context.Context, name string, who token.Creden
 	}
 	if n < 0 || len(list) == 0 {
 		err := refusedLogin("there is no such backend")
-		d.issuer.tellRefusal(d.Tenant, who.Username, source, []Backend{{Name: shorten(name)}}, err)
+		d.issuer.tellRefusal(d.Tenant, "", source, []Backend{{Name: shorten(name)}}, err)
 		return 0, user, by, err
 	}
 	in, err := d.issuer.authenticate(ctx, d.Tenant, list[n:n+1], who, source)
@@ -79,7 +79,7 @@ func (i *Issuer) authenticate(ctx context.Context, tenant string, list []Backend
 		return err
 	})
 	if errors.Is(err, token.ErrCredentials) {
-		i.tellRefusal(tenant, who.Username, source, list, err)
+		i.tellRefusal(tenant, in.user.Name, source, list, err)
 	}
 	return in, err
 }
@@ -107,6 +107,9 @@ func (i *Issuer) ask(ctx context.Context, tenant string, list []Backend, who tok
 			i.Log.Warn("a directory cannot be asked: the next backend is", "backend", b.Name, "error", err)
 			down = err
 		default:
+			if found.user.Name == "" {
+				found.user = in.user
+			}
 			return found, err
 		}
 	}
@@ -225,7 +228,8 @@ type refusedLogin string
 func (r refusedLogin) Error() string { return token.ErrCredentials.Error() }
 func (r refusedLogin) Unwrap() error { return token.ErrCredentials }
 
-// tellRefusal writes into the log why somebody was not let in.
+// tellRefusal writes into the log why somebody was not let in: by name, if there is a
+// record of that name. What else was typed there may be a password.
 func (i *Issuer) tellRefusal(tenant, name, source string, list []Backend, err error) {
 	reason := refusedLogin("wrong password")
 	errors.As(err, &reason)
@@ -233,7 +237,7 @@ func (i *Issuer) tellRefusal(tenant, name, source string, list []Backend, err er
 	for n, b := range list {
 		asked[n] = b.Name
 	}
-	i.Log.Info("login refused", "user", shorten(name), "tenant", tenant, "backends", strings.Join(asked, " "), "source", source, "reason", string(reason))
+	i.Log.Info("login refused", "user", name, "tenant", tenant, "backends", strings.Join(asked, " "), "source", source, "reason", string(reason))
 }
 
 // isRace tells that a record was made, changed or removed meanwhile.

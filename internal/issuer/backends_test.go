@@ -358,16 +358,17 @@ func TestARefusedLoginIsToldToTheLogWithItsReasonAndWithoutItsPassword(t *testin
 	w.addUser("marco")
 	w.addUser("off")
 	w.do(w.issuer.SetDisabled(t.Context(), store.DefaultTenant, "off", true))
-	for _, c := range []struct{ name, given, reason string }{
-		{"marco", "s3cre7-wrong", "wrong password"},
-		{"off", pass, "disabled"},
-		{"nobody", "s3cre7-wrong", "nobody has that name"},
-		{"alice", "s3cre7-wrong", "wrong password"},
-		{"alice", pass, "lacks the role"},
+	for _, c := range []struct{ name, given, shown, reason string }{
+		{"marco", "s3cre7-wrong", "user=marco", "wrong password"},
+		{"off", pass, "user=off", "disabled"},
+		{"s3cre7-typed-as-name", "s3cre7-wrong", `user="" `, "nobody has that name"},
+		{"alice", "s3cre7-wrong", `user="" `, "wrong password"},
+		{"alice", pass, "user=alice", "lacks the role"},
+		{"alice", "s3cre7-wrong", "user=alice", "wrong password"},
 	} {
 		text.Reset()
 		w.wantLogin(c.name, c.given, token.ErrCredentials)
-		if got := text.String(); !strings.Contains(got, "login refused") || !strings.Contains(got, c.reason) || !strings.Contains(got, "user="+c.name) || strings.Contains(got, c.given) {
+		if got := text.String(); !strings.Contains(got, "login refused") || !strings.Contains(got, c.reason) || !strings.Contains(got, c.shown) || strings.Contains(got, c.given) || strings.Contains(got, "s3cre7") {
 			t.Errorf("%s: %s", c.name, got)
 		}
 	}
