@@ -10,12 +10,11 @@
 //
 // The package never decides what a request requires, knows neither tokens nor users,
 // and takes time at most in proportion to the product of two lengths: that of what is
-// required and that of the list.
+// required and that of the list. It never makes less of a denial than it was.
 package acl
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -79,20 +78,31 @@ func (l *List) sections() (denies, allows string) {
 // Allows reports whether the list gives a required access. An empty one is an access
 // like any other, which "*" and "#" give.
 func (l *List) Allows(required string) bool {
+	allowed, _ := l.Weigh(required)
+	return allowed
+}
+
+// Weigh is Allows, with how many rules, places and bytes were looked at at most.
+func (l *List) Weigh(required string) (allowed bool, steps int) {
 	denies, allows := l.sections()
-	return l.any(allows, required) && !l.any(denies, required)
+	allowed, steps = l.any(allows, required)
+	if allowed {
+		denied, more := l.any(denies, required)
+		allowed, steps = !denied, steps+more
+	}
+	return allowed, steps
 }
 
 // any reports whether one of the packed rules matches.
-func (l *List) any(rules, required string) bool {
-	for rules != "" {
+func (l *List) any(rules, required string) (matched bool, steps int) {
+	for rules != "" && !matched {
 		length, rest := number(rules)
-		if l.match(rest[:length], required) {
-			return true
-		}
+		var more int
+		matched, more = l.match(rest[:length], required)
+		steps += 1 + more
 		rules = rest[length:]
 	}
-	return false
+	return matched, steps
 }
 
 // Covers reports whether who holds the list may give an access string to others. One
@@ -129,21 +139,29 @@ func spelled(words []string, old, now string) string {
 // without white space and control characters, is not "!" alone, and has at most 32
 // of "*" and "#".
 func Check(access string) error {
-	switch {
-	case access == "":
-		return errors.New("access string is empty")
-	case len(access) > maxLength:
-		return fmt.Errorf("access string has %d bytes, more than %d", len(access), maxLength)
-	case !utf8.ValidString(access):
-		return errors.New("access string is not UTF-8")
-	case strings.ContainsFunc(access, unicode.IsSpace):
-		return fmt.Errorf("access string %q holds white space", access)
-	case strings.ContainsFunc(access, unicode.IsControl):
-		return fmt.Errorf("access string %q holds a control character", access)
-	case access == "!":
-		return errors.New(`access string "!" denies nothing`)
-	case strings.Count(access, "*")+strings.Count(access, "#") > maxWildcards:
-		return fmt.Errorf("access string %q holds more than %d wildcards", access, maxWildcards)
+	if why := refusal(access); why != "" {
+		return fmt.Errorf("access string %.64q %s", access, why)
 	}
 	return nil
+}
+
+// refusal is what is wrong with an access string; empty: nothing is.
+func refusal(access string) string {
+	switch {
+	case access == "":
+		return "is empty"
+	case len(access) > maxLength:
+		return fmt.Sprintf("has %d bytes, more than %d", len(access), maxLength)
+	case !utf8.ValidString(access):
+		return "is not UTF-8"
+	case strings.ContainsFunc(access, unicode.IsSpace):
+		return "holds white space"
+	case strings.ContainsFunc(access, unicode.IsControl):
+		return "holds a control character"
+	case access == "!":
+		return "denies nothing"
+	case wildcards(access) > maxWildcards:
+		return fmt.Sprintf("holds more than %d wildcards", maxWildcards)
+	}
+	return ""
 }

@@ -86,25 +86,26 @@ func number(s string) (n int, rest string) {
 
 // match reports whether a rule matches all of a text. Most rules are told apart by
 // the text they begin with.
-func (l *List) match(rule, text string) bool {
+func (l *List) match(rule, text string) (matched bool, steps int) {
 	if rule != "" {
 		if part, rest := number(rule); part > literal {
 			lead := rest[:part-literal]
 			if !strings.HasPrefix(text, lead) {
-				return false
+				return false, 0
 			}
 			rule, text = rest[len(lead):], text[len(lead):]
 		}
 	}
 	if rule == "" {
-		return text == ""
+		return text == "", 0
 	}
 	var at, open [maxLength/64 + 1]uint64 // on the stack
 	w := walk{list: l, text: text, at: at[:], open: open[:]}
 	if len(text)/64 >= len(at) {
 		w.at, w.open = make([]uint64, len(text)/64+1), make([]uint64, len(text)/64+1)
 	}
-	return w.run(rule)
+	matched = w.run(rule)
+	return matched, w.steps
 }
 
 // walk goes through a rule with all the places in the text where the parts so far can
@@ -115,7 +116,7 @@ type walk struct {
 	at     []uint64 // the places: a bit for each, from 0 to len(text)
 	open   []uint64 // those in front of neither "." nor "#" nor the end, once parted
 	parted bool
-	steps  int // places and bytes looked at at most, which the tests hold against the sizes
+	steps  int // places and bytes looked at at most
 }
 
 func (w *walk) has(place int) bool { return w.at[place/64]&(1<<(place%64)) != 0 }

@@ -1,97 +1,234 @@
 package acl
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"text/template/parse"
-	"unicode"
+	"unicode/utf8"
 )
 
-// What a rendering is bounded by.
-const (
-	maxTemplate = 4096 // bytes of a template
-	maxList     = 1000 // access strings from one call of Render
-)
+// maxTemplate is how many bytes a template may have.
+const maxTemplate = 4096
 
-// Render makes access strings of templates: every line of what one gives that Check
-// accepts, trimmed, in order and once each.
+// hole stands in a text for a variable that has no value. It is no UTF-8: Check
+// refuses what still has one.
+const hole = "\xff"
+
+// Render makes access strings of templates: every line of what one gives, trimmed, in
+// order and once each. list is bounded; over is how many did not fit (see bound).
 //
 // A template is text with variables in it, {{ uuid }} or {{ .uuid }}, and nothing else
-// of text/template or Jinja2. It is dropped as a whole where it is longer than 4096
-// bytes, cannot be parsed, names a variable that vars does not have, or one whose value
-// would mean more than itself in a list or make a string of it that is none: where it
-// is empty, longer than 1024 bytes, holds white space or one of ".", "*", "#" and "!",
-// or is one of the words me, my_session, edit and update. dropped are those templates.
+// of text/template or Jinja2. A "." in a value becomes "_". A value cannot be used
+// that would mean more than itself in a list or make a string of it that is none: one
+// that is empty, that Check refuses, that holds "*", "#" or "!", or is one of the words
+// me, my_session, edit and update.
 //
-// At most 1000 access strings are given. Where there would be more, the last of those
-// that allow are left out first, so that nothing is allowed which one would deny.
-func Render(templates []string, vars map[string]string) (list, dropped []string) {
+// A template allows nothing where it names a variable that vars does not have, or one
+// whose value cannot be used. What it denies stays denied, with whatever stands in the
+// place of the variable: a line that begins with "!" is kept, with "*" for the variable
+// and "#" for a word that the variable is a part of. The same goes for such a line that
+// the values make too long. A template that cannot be read, or is longer than 4096
+// bytes, gives those of its lines that begin with "!" and can be read alone.
+//
+// dropped are the templates that allow nothing for these reasons, and the lines that
+// Check refuses.
+func Render(templates []string, vars map[string]string) (list, dropped []string, over int) {
+	values := usable(vars)
 	seen := map[string]bool{}
 	for _, template := range templates {
-		text, ok := render(template, vars)
-		if !ok {
+		lines, ok := read(template)
+		if ok = ok && known(lines, values); !ok {
 			dropped = append(dropped, template)
 		}
-		for line := range strings.Lines(text) {
-			line = strings.TrimSpace(line)
-			if Check(line) == nil && !seen[line] {
-				seen[line] = true
-				list = append(list, line)
+		for _, l := range lines {
+			access := l.access(values)
+			switch denies := strings.HasPrefix(access, "!"); {
+			case access == "" || !ok && !denies || seen[access]:
+			case Check(access) != nil:
+				dropped = append(dropped, l.source())
+			default:
+				seen[access] = true
+				list = append(list, access)
 			}
 		}
 	}
-	return bound(list), dropped
+	list, over = bound(list)
+	return list, dropped, over
 }
 
-// bound leaves out what is too much.
-func bound(list []string) []string {
-	allows := maxList
-	for _, access := range list {
-		if strings.HasPrefix(access, "!") {
-			allows--
+// Fault is a line of a template, and why Check refuses it.
+type Fault struct{ Line, Why string }
+
+// Faults returns the lines of a template that Check refuses, with the values of vars,
+// which are samples, in the place of variables. One that denies must also do with "*",
+// which it can come to. Of a template that cannot be read no more is looked at than
+// Render keeps.
+func Faults(template string, vars map[string]string) (faults []Fault) {
+	lines, _ := read(template)
+	for _, l := range lines {
+		text := l.text(func(name string) string { return cmp.Or(vars[name], "x") })
+		why := refusal(text)
+		if strings.HasPrefix(text, "!") {
+			why = cmp.Or(why, refusal(l.text(func(string) string { return "*" })))
+		}
+		if text != "" && why != "" {
+			faults = append(faults, Fault{l.source(), why})
 		}
 	}
-	list = slices.DeleteFunc(list, func(access string) bool {
-		if strings.HasPrefix(access, "!") {
-			return false
-		}
-		allows--
-		return allows < 0
-	})
-	return list[:min(len(list), maxList)] // a longer list is of denials alone, which allows nothing
+	return faults
 }
 
-// render returns what one template gives.
-func render(template string, vars map[string]string) (text string, ok bool) {
+// Reach returns access strings that stand for all that a template could make,
+// whatever the values, and could deny: "*" in the place of a variable, and "#" in that
+// of a word that a variable is a part of. A template that cannot be read could make
+// anything some day.
+func Reach(template string) (list []string) {
+	lines, ok := read(template)
+	if !ok {
+		list = append(list, "#")
+	}
+	for _, l := range lines {
+		if access := l.widest(); access != "" {
+			list = append(list, access)
+		}
+	}
+	return list
+}
+
+// usable are the values that are, in a list, themselves alone.
+func usable(vars map[string]string) map[string]string {
+	values := make(map[string]string, len(vars))
+	for name, value := range vars {
+		value = strings.ReplaceAll(value, ".", "_")
+		if _, word := reserved(value); !word && Check(value) == nil && !strings.ContainsAny(value, "*#!") {
+			values[name] = value
+		}
+	}
+	return values
+}
+
+// known reports whether all variables of lines have a value.
+func known(lines []line, values map[string]string) bool {
+	return !slices.ContainsFunc(lines, func(l line) bool { return strings.Contains(l.with(values), hole) })
+}
+
+// A line is an access string to be, in its parts.
+type line []span
+
+// span is a text, or the name of a variable.
+type span struct {
+	text     string
+	variable bool
+}
+
+// text returns the line with texts in the place of its variables.
+func (l line) text(of func(name string) string) string {
+	var b strings.Builder
+	for _, s := range l {
+		if s.variable {
+			b.WriteString(of(s.text))
+		} else {
+			b.WriteString(s.text)
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// with returns the line with values, and with a hole for what has none.
+func (l line) with(values map[string]string) string {
+	return l.text(func(name string) string {
+		if value, ok := values[name]; ok {
+			return value
+		}
+		return hole
+	})
+}
+
+// source returns the line about as it was written.
+func (l line) source() string {
+	return l.text(func(name string) string { return "{{ " + name + " }}" })
+}
+
+// access returns what the line is with values. One that denies, and cannot stand in a
+// list with these though it could with others, denies all that it could with any.
+func (l line) access(values map[string]string) string {
+	access := l.with(values)
+	if !strings.HasPrefix(access, "!") || Check(access) == nil || Check(l.text(func(string) string { return "x" })) != nil {
+		return access
+	}
+	if access = l.widest(); Check(access) != nil { // it has too many wildcards
+		return "!#"
+	}
+	return access
+}
+
+// widest returns what covers the line whatever the values. A part of a word could make
+// me of it, or edit, which are more than "*".
+func (l line) widest() string {
+	access, denies := strings.CutPrefix(l.with(nil), "!")
+	words := strings.Split(access, ".")
+	for i, word := range words {
+		switch {
+		case word == hole:
+			words[i] = "*"
+		case strings.Contains(word, hole):
+			words[i] = "#"
+		}
+	}
+	access = strings.Join(words, ".")
+	if denies {
+		return "!" + access
+	}
+	return access
+}
+
+// read returns the lines of a template. Of one that cannot be read as a whole they are
+// those that begin with "!" and can be read alone.
+func read(template string) (lines []line, ok bool) {
+	if lines, ok = parsed(template); ok {
+		return lines, true
+	}
+	for text := range strings.Lines(template) {
+		if text = strings.TrimSpace(text); strings.HasPrefix(text, "!") {
+			alone, _ := parsed(text)
+			lines = append(lines, alone...)
+		}
+	}
+	return lines, false
+}
+
+func parsed(template string) (lines []line, ok bool) {
 	// In Jinja2's own eyes a condition or a comment, these would be text here: what they
 	// keep back would be given.
-	if len(template) > maxTemplate || strings.Contains(template, "{%") || strings.Contains(template, "{#") {
-		return "", false
-	}
-	names := make(map[string]any, len(vars))
-	for name := range vars {
-		names[name] = true
+	if len(template) > maxTemplate || !utf8.ValidString(template) || strings.Contains(template, "{%") || strings.Contains(template, "{#") {
+		return nil, false
 	}
 	// Nothing that a template defines can have a name longer than the template.
 	tree, set := parse.New(template+"."), map[string]*parse.Tree{}
-	if _, err := tree.Parse(template, "", "", set, names); err != nil || len(set) != 1 {
-		return "", false
+	tree.Mode = parse.SkipFuncCheck // a name is that of a variable, which need not be there
+	if _, err := tree.Parse(template, "", "", set); err != nil || len(set) != 1 {
+		return nil, false
 	}
-	var b strings.Builder
+	lines = []line{nil}
+	add := func(s span) { lines[len(lines)-1] = append(lines[len(lines)-1], s) }
 	for _, node := range tree.Root.Nodes {
-		switch node := node.(type) {
-		case *parse.TextNode:
-			b.Write(node.Text)
-		default:
-			name, ok := variable(node)
-			value := vars[name] // none is empty, which is not plain
-			if !ok || !plain(value) {
-				return "", false
+		if node, ok := node.(*parse.TextNode); ok {
+			for at, text := range strings.Split(string(node.Text), "\n") {
+				if at > 0 {
+					lines = append(lines, nil)
+				}
+				add(span{text: text})
 			}
-			b.WriteString(value)
+			continue
 		}
+		name, ok := variable(node)
+		if !ok {
+			return nil, false
+		}
+		add(span{name, true})
 	}
-	return b.String(), true
+	return lines, true
 }
 
 // variable returns the name of the variable that a node is, if it is one.
@@ -107,11 +244,4 @@ func variable(node parse.Node) (name string, ok bool) {
 		return word.Ident[0], len(word.Ident) == 1
 	}
 	return "", false
-}
-
-// plain reports whether a value is, in a list, itself alone.
-func plain(value string) bool {
-	_, word := reserved(value)
-	return value != "" && len(value) <= maxLength && !word &&
-		!strings.ContainsAny(value, ".*#!") && !strings.ContainsFunc(value, unicode.IsSpace)
 }

@@ -89,7 +89,7 @@ func TestAnOpaqueTokenAllowsWhatItsListSays(t *testing.T) {
 			t.Errorf("%q: %v", access, !want)
 		}
 	}
-	w.do(w.issuer.DeletePolicy(t.Context(), store.DefaultTenant, p.UUID))
+	w.do(w.issuer.DeletePolicy(t.Context(), store.DefaultTenant, p.UUID, 0))
 	if pass, err := w.wazo.Check(t.Context(), made.Access.Reveal()); err != nil || !pass.Allows("ops.reboot") {
 		t.Error("a token lost what it allows when the policy went:", err)
 	}

@@ -2,10 +2,10 @@ package issuer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode"
@@ -18,6 +18,20 @@ import (
 // rights are the access strings of a user who logs in by a backend: of the user's
 // own templates, of the user's policies and of the backend's, in this order.
 func (i *Issuer) rights(ctx context.Context, u store.User, by Backend) ([]string, error) {
+	return i.rightsOf(ctx, u, i.UserUUID(u), by)
+}
+
+// Rights are the access strings that a login by a backend would give. Of somebody who
+// has never logged in, the UUID is not known: "UUID" stands for it.
+func (i *Issuer) Rights(ctx context.Context, u store.User, by Backend) ([]string, error) {
+	uuid := "UUID"
+	if u.CreatedAt != 0 {
+		uuid = i.UserUUID(u)
+	}
+	return i.rightsOf(ctx, u, uuid, by)
+}
+
+func (i *Issuer) rightsOf(ctx context.Context, u store.User, uuid string, by Backend) ([]string, error) {
 	templates := slices.Clone(u.ACL)
 	for _, name := range slices.Concat(u.Policies, by.Policies) {
 		p, err := i.Store.PolicyByName(ctx, u.Tenant, name)
@@ -29,14 +43,15 @@ func (i *Issuer) rights(ctx context.Context, u store.User, by Backend) ([]string
 		}
 		templates = append(templates, p.Templates...)
 	}
-	uuid := i.UserUUID(u)
-	list, dropped := acl.Render(templates, variables(uuid, u.Name, u.Tenant))
-	for _, t := range dropped {
-		level := slog.LevelDebug
-		if strings.Contains(t, "!") { // what it was to deny may be allowed by another
-			level = slog.LevelWarn
-		}
-		i.Log.Log(ctx, level, "a template of access strings gives nothing", "template", shorten(t), "user", u.Name)
+	list, dropped, over := acl.Render(templates, variables(uuid, u.Name, u.Tenant))
+	for _, t := range dropped { // what it was to deny may be allowed by another
+		i.Log.Warn("a template of access strings allows nothing", "template", shorten(t), "user", u.Name)
+	}
+	switch {
+	case over > 0 && len(list) == 0:
+		i.Log.Error("a user is denied more than a list can hold, and allowed nothing", "user", u.Name, "backend", by.Name, "left_out", over)
+	case over > 0:
+		i.Log.Warn("a user's access strings are more than a list can hold: the last that allow are left out", "user", u.Name, "backend", by.Name, "left_out", over)
 	}
 	return list, nil
 }
@@ -45,6 +60,48 @@ func (i *Issuer) rights(ctx context.Context, u store.User, by Backend) ([]string
 func variables(uuid, user, tenant string) map[string]string {
 	return map[string]string{"id": uuid, "uuid": uuid, "username": user, "tenant": tenant}
 }
+
+// samples are values that are as long as those of most people.
+func samples() map[string]string {
+	return variables("00000000-0000-4000-8000-000000000000", "sample", "sample")
+}
+
+// DroppedTemplates says of each template, and of each line of one, that gives nobody
+// anything why it does not.
+func DroppedTemplates(list []string) (faults []string) {
+	for _, t := range list {
+		for _, f := range acl.Faults(t, samples()) {
+			faults = append(faults, fmt.Sprintf("access string %q gives nothing: it %s", shorten(f.Line), f.Why))
+		}
+		if why := fault(t); why != "" {
+			faults = append(faults, fmt.Sprintf("access string %q gives nothing: %s", shorten(t), why))
+		}
+	}
+	return faults
+}
+
+// fault says what is wrong with a template as a whole for everybody; empty: nothing is.
+func fault(template string) string {
+	sample := samples()
+	_, dropped, _ := acl.Render([]string{template}, sample)
+	switch {
+	case strings.TrimSpace(template) == "":
+		return "it is empty"
+	case !slices.Contains(dropped, template) || len(acl.Faults(template, sample)) > 0:
+		return ""
+	case strings.Contains(template, "{%") || strings.Contains(template, "{#"):
+		return "{% and {# mean nothing here"
+	}
+	for _, m := range named.FindAllStringSubmatch(template, -1) {
+		if sample[m[1]] == "" {
+			return fmt.Sprintf("%s is no variable; there are %s", m[1], strings.Join(slices.Sorted(maps.Keys(sample)), ", "))
+		}
+	}
+	return "it cannot be read: a variable is written {{ uuid }}"
+}
+
+// named are variables as templates name them.
+var named = regexp.MustCompile(`\{\{-?\s*\.?(\w+)\s*-?\}\}`)
 
 // Gives reports whether the bearer may have a policy hold a template: that would give
 // nobody what the bearer could not.
@@ -61,20 +118,19 @@ func (h *holder) Lifts(template string) bool {
 	})
 }
 
-// linesOf are the access strings that a template could make, with "*" in the place of
-// a variable, which is another word for everybody. One that makes none today could
-// make any some day, and of one with too many lines not all would be seen.
+// Weigh is Allows, with how much work that was.
+func (h *holder) Weigh(access string) (allowed bool, work int) { return h.acl.Weigh(access) }
+
+// linesOf are access strings that stand for all that a template could make, for
+// whomever. One that makes none today could make any some day, and of one with too
+// many lines not all would be seen.
 func linesOf(template string) []string {
-	probe := rand.Text()
-	lines, dropped := acl.Render([]string{template}, variables(probe, probe, probe))
-	switch {
-	case strings.Count(template, "\n") >= maxTemplates:
+	if strings.Count(template, "\n") >= maxTemplates {
 		return []string{"#", "!#"}
-	case len(dropped) > 0:
-		return []string{"#"}
 	}
-	for i := range lines {
-		lines[i] = strings.ReplaceAll(lines[i], probe, "*")
+	lines := acl.Reach(template)
+	if _, dropped, _ := acl.Render([]string{template}, samples()); len(dropped) > 0 {
+		lines = append(lines, "#")
 	}
 	return lines
 }
@@ -91,7 +147,7 @@ const (
 // cannot be one. Of p, Tenant, Name, Description and Templates count. The error names
 // what is wrong.
 func (i *Issuer) AddPolicy(ctx context.Context, p store.Policy) (store.Policy, error) {
-	if err := checkPolicy(p); err != nil {
+	if err := CheckPolicy(p); err != nil {
 		return p, err
 	}
 	if _, err := i.Tenant(ctx, p.Tenant); err != nil {
@@ -106,7 +162,7 @@ func (i *Issuer) AddPolicy(ctx context.Context, p store.Policy) (store.Policy, e
 // store.ErrExists, ErrValue, or store.ErrConflict when p.UpdatedAt is not the
 // record's. Tokens keep what they allow.
 func (i *Issuer) ChangePolicy(ctx context.Context, p store.Policy) error {
-	if err := checkPolicy(p); err != nil {
+	if err := CheckPolicy(p); err != nil {
 		return err
 	}
 	read := p.UpdatedAt
@@ -114,9 +170,10 @@ func (i *Issuer) ChangePolicy(ctx context.Context, p store.Policy) error {
 	return namedPolicy(p.Name, i.apply(ctx, store.UpdatePolicy{Policy: p, Read: read}))
 }
 
-// DeletePolicy removes a policy: store.ErrNotFound when there is none.
-func (i *Issuer) DeletePolicy(ctx context.Context, tenant, uuid string) error {
-	return namedPolicy(uuid, i.apply(ctx, store.DeletePolicy{Tenant: tenant, UUID: uuid}))
+// DeletePolicy removes a policy: store.ErrNotFound when there is none,
+// store.ErrConflict when its UpdatedAt is not read; 0: whatever it is.
+func (i *Issuer) DeletePolicy(ctx context.Context, tenant, uuid string, read int64) error {
+	return namedPolicy(uuid, i.apply(ctx, store.DeletePolicy{Tenant: tenant, UUID: uuid, Read: read}))
 }
 
 // Policy returns one policy: store.ErrNotFound when there is none.
@@ -146,7 +203,9 @@ func (i *Issuer) Policies(ctx context.Context, tenant string) (all []store.Polic
 	}
 }
 
-func checkPolicy(p store.Policy) error {
+// CheckPolicy tells why there can be no such policy: ErrValue, in words that say what
+// is wrong with its name, its description or a line of its templates.
+func CheckPolicy(p store.Policy) error {
 	for _, err := range []error{checkPolicyName(p.Name), checkDescription(p.Description), checkTemplates(p.Templates)} {
 		if err != nil {
 			return valueError{err}
@@ -176,6 +235,9 @@ func checkTemplates(list []string) error {
 	for _, t := range list {
 		if t == "" || len(t) > maxTemplate || !utf8.ValidString(t) || slices.ContainsFunc([]rune(t), odd) {
 			return fmt.Errorf("access string %q: want 1 to %d bytes of UTF-8", shorten(t), maxTemplate)
+		}
+		for _, f := range acl.Faults(t, samples()) {
+			return fmt.Errorf("access string %q %s", shorten(f.Line), f.Why)
 		}
 	}
 	return nil

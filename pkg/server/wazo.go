@@ -33,6 +33,22 @@ type Backend = issuer.Backend
 // LocalBackend is the name of the backend that there is where none is configured.
 const LocalBackend = issuer.LocalBackend
 
+// UserUUID is the same for a user for as long as there is one, and another for one who
+// takes the name later: the auth_id of the wazo door, the sub of the ciphertrust door.
+func (s *Server) UserUUID(u store.User) string { return s.issuer.UserUUID(u) }
+
+// Rights are the access strings that an opaque token of a user would have who logs in
+// by a backend. Of a user without CreatedAt, who has no UUID yet, "UUID" stands for it.
+func (s *Server) Rights(ctx context.Context, u store.User, by Backend) ([]string, error) {
+	u.Tenant = tenantOf(u.Tenant)
+	return s.issuer.Rights(ctx, u, by)
+}
+
+// DroppedTemplates says of each template of access strings that gives nobody anything
+// why it does not: it cannot be read, names a variable that there is not, or makes no
+// access string.
+func DroppedTemplates(list []string) []string { return issuer.DroppedTemplates(list) }
+
 // SetRights replaces a user's own access strings and policies, which later opaque
 // tokens stand on: store.ErrNotFound. A nil list leaves what there is.
 func (s *Server) SetRights(ctx context.Context, tenant, name string, list, policies []string) error {
@@ -59,7 +75,7 @@ func (s *Server) DeletePolicy(ctx context.Context, tenant, name string) error {
 	if err != nil {
 		return err
 	}
-	return s.issuer.DeletePolicy(ctx, p.Tenant, p.UUID)
+	return s.issuer.DeletePolicy(ctx, p.Tenant, p.UUID, 0)
 }
 
 // PolicyByName returns one policy: store.ErrNotFound when there is none.

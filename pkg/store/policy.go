@@ -25,8 +25,12 @@ type (
 		Policy Policy
 		Read   int64
 	}
-	// DeletePolicy removes a policy: ErrNotFound when there is none.
-	DeletePolicy struct{ Tenant, UUID string }
+	// DeletePolicy removes a policy: ErrNotFound when there is none, ErrConflict when
+	// its UpdatedAt is not Read; 0: whatever it is.
+	DeletePolicy struct {
+		Tenant, UUID string
+		Read         int64
+	}
 )
 
 func (CreatePolicy) command() {}

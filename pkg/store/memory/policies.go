@@ -53,10 +53,7 @@ func (c *change) policyCommand(command store.Command) error {
 	case store.UpdatePolicy:
 		return c.updatePolicy(copyPolicy(v.Policy), v.Read)
 	case store.DeletePolicy:
-		key := nameKey{v.Tenant, v.UUID}
-		_, ok := c.policies[key]
-		drop(c, c.policies, key)
-		return known(ok, "policy "+v.UUID)
+		return c.deletePolicy(v)
 	default:
 		return fmt.Errorf("command %T: not known", command)
 	}
@@ -95,6 +92,16 @@ func (c *change) updatePolicy(p store.Policy, read int64) error {
 	p.CreatedAt = before.CreatedAt
 	set(c, c.policies, key, p)
 	return nil
+}
+
+func (c *change) deletePolicy(v store.DeletePolicy) error {
+	key := nameKey{v.Tenant, v.UUID}
+	before, ok := c.policies[key]
+	if ok && v.Read != 0 && v.Read != before.UpdatedAt {
+		return fmt.Errorf("policy %s: %w", v.UUID, store.ErrConflict)
+	}
+	drop(c, c.policies, key)
+	return known(ok, "policy "+v.UUID)
 }
 
 func copyPolicy(p store.Policy) store.Policy {

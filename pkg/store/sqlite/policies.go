@@ -48,7 +48,7 @@ func (w *writer) policyCommand(command store.Command) error {
 	case store.UpdatePolicy:
 		return w.updatePolicy(c)
 	case store.DeletePolicy:
-		return w.must(store.ErrNotFound, "policy", c.UUID, "DELETE FROM policies WHERE tenant = ? AND uuid = ?", c.Tenant, c.UUID)
+		return w.deletePolicy(c)
 	default:
 		return fmt.Errorf("command %T: not known", command)
 	}
@@ -77,4 +77,14 @@ func (w *writer) updatePolicy(c store.UpdatePolicy) error {
 	}
 	return w.must(store.ErrConflict, "policy", p.Name, query,
 		p.Name, p.Description, encodeList(p.Templates), p.UpdatedAt, p.Tenant, p.UUID, c.Read)
+}
+
+func (w *writer) deletePolicy(c store.DeletePolicy) error {
+	const query = "DELETE FROM policies WHERE tenant = ? AND uuid = ? AND ? IN (0, updated_at)"
+	rows, err := w.exec(query, c.Tenant, c.UUID, c.Read)
+	if err != nil || rows > 0 {
+		return err
+	}
+	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM policies WHERE tenant = ? AND uuid = ?)", c.Tenant, c.UUID)
+	return w.conflict("policy "+c.UUID, found, err)
 }

@@ -22,7 +22,9 @@ func opaqueCommand() *rapid.Generator[store.Command] {
 			return store.UpdatePolicy{Policy: policy().Draw(r, "policy"), Read: rapid.Int64Range(0, 2).Draw(r, "read")}
 		}),
 		some(func(r *rapid.T) store.DeletePolicy {
-			return store.DeletePolicy{Tenant: tenant().Draw(r, "tenant"), UUID: policyUUID().Draw(r, "uuid")}
+			return store.DeletePolicy{
+				Tenant: tenant().Draw(r, "tenant"), UUID: policyUUID().Draw(r, "uuid"), Read: rapid.Int64Range(0, 2).Draw(r, "read"),
+			}
 		}),
 	)
 }

@@ -26,6 +26,7 @@ func policyChecks() []check {
 			}))
 		}},
 		{"a deleted policy is gone and can come back", deletedPolicy},
+		{"a policy that has changed since it was read is not deleted", deletedAsRead},
 		{"names of policies are compared byte for byte, and in their tenant alone", exactPolicies},
 		{"pages of policies miss none and double none", policyPages},
 		{"what a caller does with slices stays with the caller", policySlices},
@@ -138,6 +139,23 @@ func deletedPolicy(t *testing.T, s store.Store) {
 	}
 	same(t, []store.Policy{aPolicy("v", "q")}, must(s.ListPolicies(t.Context(), "t", "", 9))(t))
 	same(t, elsewhere, must(s.Policy(t.Context(), "T", "u"))(t))
+}
+
+func deletedAsRead(t *testing.T, s store.Store) {
+	read := func(at int64) store.DeletePolicy { return store.DeletePolicy{Tenant: "t", UUID: "u", Read: at} }
+	refused(t, s, store.ErrNotFound, read(2))
+	apply(t, s, store.CreatePolicy{Policy: aPolicy("u", "p")}, store.CreatePolicy{Policy: aPolicy("v", "q")})
+	for _, stale := range []int64{-2, 1, 3, math.MaxInt64} {
+		refused(t, s, store.ErrConflict, read(stale))
+	}
+	same(t, aPolicy("u", "p"), must(s.Policy(t.Context(), "t", "u"))(t))
+	update := aPolicy("u", "p")
+	update.UpdatedAt = 3
+	apply(t, s, store.UpdatePolicy{Policy: update, Read: 2})
+	refused(t, s, store.ErrConflict, read(2))
+	apply(t, s, read(3))
+	noPolicy(t)(s.Policy(t.Context(), "t", "u"))
+	same(t, []store.Policy{aPolicy("v", "q")}, must(s.ListPolicies(t.Context(), "t", "", 9))(t))
 }
 
 func exactPolicies(t *testing.T, s store.Store) {

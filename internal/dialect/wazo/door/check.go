@@ -1,7 +1,9 @@
 package door
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -126,8 +128,13 @@ func (h *Handler) end(c *call) error {
 	return nil
 }
 
-// maxScopes is how many accesses can be asked for at once.
-const maxScopes = 1000
+const (
+	// maxScopes is how many accesses can be asked for at once.
+	maxScopes = 1000
+	// maxWork is what judging them may cost, as the issuer counts: some tenths of a
+	// second.
+	maxWork = 1 << 26
+)
 
 // checkScopes tells of many accesses whether a token gives each.
 func (h *Handler) checkScopes(c *call) error {
@@ -152,12 +159,36 @@ func (h *Handler) checkScopes(c *call) error {
 	if err := h.checkTenant(tenant); err != nil {
 		return err
 	}
-	given := make(map[string]bool, len(scopes))
-	for _, access := range scopes {
-		given[access] = allows(p, access)
+	given, err := judgeAll(c.Context(), p, scopes)
+	if err != nil {
+		return err
 	}
 	h.reply(c, http.StatusOK, map[string]any{"scopes": given})
 	return nil
+}
+
+// judgeAll tells of each access whether a token gives it, unless nobody waits for the
+// answer any more or it takes too much.
+func judgeAll(ctx context.Context, p *issuer.Pass, scopes []string) (map[string]bool, error) {
+	given := make(map[string]bool, len(scopes))
+	work := 0
+	for _, access := range scopes {
+		if _, judged := given[access]; judged {
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("%w: %w", token.ErrUnavailable, err)
+		}
+		if work > maxWork {
+			return nil, errInvalid("scopes", "there are too many for the token's list")
+		}
+		given[access] = false
+		if len(access) <= maxAccess {
+			allowed, more := p.Weigh(access)
+			given[access], work = allowed, work+more
+		}
+	}
+	return given, nil
 }
 
 // tokenData is what is told of a token. Services of 2017 called its access list acls.

@@ -1,9 +1,13 @@
 package door_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -235,4 +239,69 @@ func TestAnAccessIsEchoedAsText(t *testing.T) {
 	if got := refused(t, a); got != "Unauthorized for \"}<b>\\\n\u2028\x00\ufffd" {
 		t.Errorf("reason %q", got)
 	}
+}
+
+// impatient is a context that ends when it has been asked so often whether it has.
+type impatient struct {
+	context.Context
+	left *atomic.Int64
+}
+
+func (i impatient) Err() error {
+	if i.left.Add(-1) < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+func TestManyAccessesAreJudgedForAsLongAsSomebodyWaits(t *testing.T) {
+	w := newWorld(t)
+	raw := w.login("alice")
+	var scopes []string
+	for n := range 100 {
+		scopes = append(scopes, fmt.Sprintf("%q", fmt.Sprint("confd.n", n)))
+	}
+	body := `{"scopes":[` + strings.Join(scopes, ",") + `]}`
+	w.want(w.send("POST", tokenPath(raw)+"/scopes/check", body), 200, "who waits")
+	for asked := range 50 {
+		var left atomic.Int64
+		left.Store(int64(asked))
+		r := httptest.NewRequest("POST", tokenPath(raw)+"/scopes/check", strings.NewReader(body))
+		recorder := httptest.NewRecorder()
+		w.handler.ServeHTTP(recorder, r.WithContext(impatient{r.Context(), &left}))
+		if recorder.Code != 503 {
+			t.Errorf("who has gone after %d: %d %s", asked, recorder.Code, recorder.Body)
+		}
+	}
+	if len(w.failed) == 0 || !errors.Is(w.failed[0], context.Canceled) {
+		t.Errorf("reported: %v", w.failed)
+	}
+}
+
+func TestTheWorkOfManyAccessesIsBounded(t *testing.T) {
+	w := newWorld(t)
+	dear := []string{"#"}
+	for n := range 62 {
+		dear = append(dear, "!"+strings.Repeat("#"+strings.Repeat("a", 30), 31)+"#b"+fmt.Sprint(n))
+	}
+	w.addUser("carol", dear...)
+	raw := w.login("carol")
+	ask := func(n int) answer {
+		var scopes []string
+		for i := range n {
+			scopes = append(scopes, fmt.Sprintf("%q", strings.Repeat("a", 1000)+fmt.Sprint(i)))
+		}
+		return w.send("POST", tokenPath(raw)+"/scopes/check", `{"scopes":[`+strings.Join(scopes, ",")+`]}`)
+	}
+	w.want(ask(1), 200, "one")
+	w.wantRefused(ask(60), 400, "Invalid scopes: there are too many for the token's list", "sixty")
+	cheap := `{"scopes":["` + strings.Repeat(strings.Repeat("b", 1025)+`","`, 60) + `x"]}`
+	w.want(w.send("POST", tokenPath(raw)+"/scopes/check", cheap), 200, "those that no list gives")
+	var plain, accesses []string
+	for n := range 1000 {
+		plain = append(plain, fmt.Sprintf("confd.users.me.things%d.*.read", n))
+		accesses = append(accesses, fmt.Sprintf(`"confd.users.me.things%d.x.edit"`, n))
+	}
+	w.addUser("dora", plain[:900]...)
+	w.want(w.send("POST", tokenPath(w.login("dora"))+"/scopes/check", `{"scopes":[`+strings.Join(accesses, ",")+`]}`), 200, "a thousand of a long plain list")
 }

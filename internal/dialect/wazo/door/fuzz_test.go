@@ -89,7 +89,7 @@ func FuzzBody(f *testing.F) {
 			w.wantShape(a, path+body)
 			if path == wazo.PathPolicies && a.status == 200 {
 				uuid, _ := a.object(t)["uuid"].(string)
-				w.do(w.core.DeletePolicy(t.Context(), store.DefaultTenant, uuid))
+				w.do(w.core.DeletePolicy(t.Context(), store.DefaultTenant, uuid, 0))
 			}
 		}
 	})
@@ -161,7 +161,7 @@ func FuzzAccess(f *testing.F) {
 		made := w.as(w.root, "POST", wazo.PathPolicies, string(body))
 		w.wantShape(made, string(body))
 		if uuid, _ := made.object(t)["uuid"].(string); uuid != "" {
-			defer func() { w.do(w.core.DeletePolicy(t.Context(), store.DefaultTenant, uuid)) }()
+			defer func() { w.do(w.core.DeletePolicy(t.Context(), store.DefaultTenant, uuid, 0)) }()
 		}
 		raw := w.login("eve")
 		defer func() { w.do(w.door.EndOpaque(t.Context(), raw)) }()

@@ -124,6 +124,9 @@ func (h *Handler) addPolicy(c *call) error {
 	if err != nil {
 		return err
 	}
+	if err := issuer.CheckPolicy(p); err != nil {
+		return err
+	}
 	if err := mayChange(c.pass, store.Policy{}, p); err != nil {
 		return err
 	}
@@ -138,25 +141,37 @@ func (h *Handler) addPolicy(c *call) error {
 // attempts is how often a change is begun anew that another one came before.
 const attempts = 10
 
-// edit changes a policy.
-func (h *Handler) edit(c *call, change func(*store.Policy) error) (store.Policy, error) {
+// anew reads a policy and does something about it, again when another change came
+// before.
+func (h *Handler) anew(c *call, do func(was store.Policy) error) error {
 	for range attempts {
 		was, err := h.Core.Policy(c.Context(), h.Door.Tenant, c.ids[0])
 		if err != nil {
-			return was, err
+			return err
 		}
-		will := was
-		if err := change(&will); err != nil {
-			return was, err
-		}
-		if err := mayChange(c.pass, was, will); err != nil {
-			return was, err
-		}
-		if err = h.Core.ChangePolicy(c.Context(), will); !errors.Is(err, store.ErrConflict) {
-			return will, err
+		if err = do(was); !errors.Is(err, store.ErrConflict) {
+			return err
 		}
 	}
-	return store.Policy{}, store.ErrConflict
+	return store.ErrConflict
+}
+
+// edit changes a policy.
+func (h *Handler) edit(c *call, change func(*store.Policy) error) (will store.Policy, err error) {
+	err = h.anew(c, func(was store.Policy) error {
+		will = was
+		if err := change(&will); err != nil {
+			return err
+		}
+		if err := issuer.CheckPolicy(will); err != nil {
+			return err
+		}
+		if err := mayChange(c.pass, was, will); err != nil {
+			return err
+		}
+		return h.Core.ChangePolicy(c.Context(), will)
+	})
+	return will, err
 }
 
 func (h *Handler) changePolicy(c *call) error {
@@ -176,18 +191,16 @@ func (h *Handler) changePolicy(c *call) error {
 }
 
 func (h *Handler) deletePolicy(c *call) error {
-	p, err := h.Core.Policy(c.Context(), h.Door.Tenant, c.ids[0])
-	if err != nil {
-		return err
+	err := h.anew(c, func(was store.Policy) error {
+		if err := mayChange(c.pass, was, store.Policy{}); err != nil {
+			return err
+		}
+		return h.Core.DeletePolicy(c.Context(), was.Tenant, was.UUID, was.UpdatedAt)
+	})
+	if err == nil {
+		h.done(c.w)
 	}
-	if err := mayChange(c.pass, p, store.Policy{}); err != nil {
-		return err
-	}
-	if err := h.Core.DeletePolicy(c.Context(), p.Tenant, p.UUID); err != nil {
-		return err
-	}
-	h.done(c.w)
-	return nil
+	return err
 }
 
 // addTemplate adds a template, if the policy does not have it.

@@ -261,6 +261,41 @@ func TestAChangeOfAPolicyGivesNobodyMoreThanItsMakerHas(t *testing.T) {
 	w.want(w.as(clerk, "DELETE", wazo.PathPolicies+"/"+other, ""), 204, "DELETE of what denies nothing")
 }
 
+func TestAPolicyIsDeletedAsItIsAtThatMoment(t *testing.T) {
+	w := newPolicies(t)
+	w.addUser("clerk", "auth.policies.*.delete")
+	clerk := w.login("clerk")
+	uuid := w.add("busy", "confd.lines.read")
+	path := wazo.PathPolicies + "/" + uuid
+	w.store.meanwhile = func() {
+		w.want(w.as(w.root, "PUT", path+"/acl_templates/!confd.users.delete", ""), 204, "a denial")
+	}
+	w.wantRefused(w.as(clerk, "DELETE", path, ""), 403, "Unauthorized for !confd.users.delete", "DELETE by who cannot lift it")
+	w.store.meanwhile = func() {
+		w.want(w.as(w.root, "PUT", path+"/acl_templates/confd.x", ""), 204, "another template")
+	}
+	w.want(w.as(w.root, "DELETE", path, ""), 204, "DELETE by who can")
+	w.wantRefused(w.as(w.root, "GET", path, ""), 404, "No such policy", "GET")
+}
+
+func TestALineThatCouldNotStandInAListIsRefusedByName(t *testing.T) {
+	w := newPolicies(t)
+	w.addUser("clerk", "auth.policies.#")
+	clerk := w.login("clerk")
+	path := wazo.PathPolicies + "/" + w.add("one", "confd.a")
+	for template, why := range map[string]string{
+		"! x": "holds white space", "!a, !b": "holds white space", "!": "denies nothing",
+		"!" + strings.Repeat("#", 33): "holds more than 32 wildcards",
+	} {
+		for _, by := range []string{w.root, clerk} {
+			reason := fmt.Sprintf("Invalid access string %q %s", template, why)
+			w.wantRefused(w.as(by, "POST", wazo.PathPolicies, w.body("two", "confd.b\n"+template)), 400, reason, "POST")
+			w.wantRefused(w.as(by, "PUT", path, w.body("one", template)), 400, reason, "PUT")
+			w.wantRefused(w.as(by, "PUT", path+"/acl_templates/"+url.PathEscape(template), ""), 400, reason, "PUT of a template")
+		}
+	}
+}
+
 func TestChangesOfOnePolicyAtOnceAllCount(t *testing.T) {
 	w := newPolicies(t)
 	uuid := w.add("busy")
