@@ -73,7 +73,10 @@ func (a *app) needProof() error {
 // identify puts into a client's configuration who is asking.
 func (a *app) identify(c *client.Config) error {
 	value := func(name string) string { return a.profile.Value(name).Reveal() }
-	if _, typed := a.set["tenant"]; typed && c.Dialect != "tapis" {
+	switch _, typed := a.set["tenant"]; {
+	case typed && c.Dialect == "wazo":
+		return token.Refuse(token.ErrUnsupported, "in the wazo dialect a user's tenant is not asked for: --tenant")
+	case typed && c.Dialect != "tapis":
 		return of("tapis", "the %s dialect has no tenants: --tenant", safe(c.Dialect))
 	}
 	if _, typed := a.set["backend"]; typed && c.Dialect != "wazo" {

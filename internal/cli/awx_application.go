@@ -99,8 +99,8 @@ applications.`,
 	a.later(c, func() {
 		f := c.Flags()
 		f.StringVar(&wanted.Organization, "organization", "", "`ORGANIZATION` that it belongs to, by its name or number")
-		f.StringVar(&wanted.ClientType, "client-type", "confidential", "`confidential|public`: public can keep no secret")
-		f.StringVar(&wanted.Grant, "grant", "password", "way to its tokens: `password|authorization-code|implicit|client-credentials`")
+		f.StringVar(&wanted.ClientType, "client-type", "confidential", "`TYPE`: confidential, or public for one that can keep no secret")
+		f.StringVar(&wanted.Grant, "grant", "password", "`WAY` to its tokens: password, authorization-code, implicit or client-credentials")
 		f.StringVar(&wanted.RedirectURIs, "redirect-uri", "", "`URI` that a browser may come back to; several separated by blanks")
 		f.StringVar(&wanted.Description, "description", "", "what it is for, in `WORDS`")
 		a.applicationListFlags(c)

@@ -22,7 +22,7 @@ func k8sVersions() []string {
 func (a *app) credentialK8s() *cobra.Command {
 	var minTTL time.Duration
 	c := &cobra.Command{
-		Use: "k8s", Aliases: []string{"kubernetes"}, Short: "Print an ExecCredential for kubectl", Args: cobra.NoArgs,
+		Use: "k8s", Aliases: []string{"kubernetes"}, SuggestFor: []string{"kubectl"}, Short: "Print an ExecCredential for kubectl", Args: cobra.NoArgs,
 		Long: `Print an ExecCredential for kubectl and other programs of client-go, of the
 version that KUBERNETES_EXEC_INFO asks for: client.authentication.k8s.io/v1 or
 v1beta1.

@@ -58,6 +58,7 @@ before what the network says, and that before a token.`,
 	a.later(c, func() {
 		c.Flags().BoolVar(&offline, "offline", false, "look at this machine only")
 		c.Flags().StringVarP(&a.flags.format, "format", "f", "", "json prints one object")
+		a.settingFlags(c.Flags(), "username", "backend")
 		a.applicationFlags(c)
 	})
 	return c

@@ -238,6 +238,8 @@ func (d *doctor) loginIn(login session.Login) {
 	text := inifile.ShowName(d.profile.LoginFile)
 	left := secondsUntil(login.ExpiresAt, d.Now())
 	switch {
+	case d.endless(login):
+		d.ok("saved login", "%s, %s", text, noEnd)
 	case login.ExpiresAt.IsZero():
 		d.ok("saved login", "%s, end not known", text)
 	case left <= 0:

@@ -71,11 +71,13 @@ func (d *doctor) server(ctx context.Context) {
 	} else {
 		d.ok("server", "it answers (%d ms)", first.came.Sub(first.sent).Milliseconds())
 	}
-	if d.dialect() == "oauth2" {
+	switch d.dialect() {
+	case "oauth2":
 		d.metadata(ctx, carrier, service.Issuer())
-	}
-	if d.dialect() == "wazo" {
+	case "wazo":
 		d.backends(ctx, service)
+	default:
+		d.speaks(ctx, service)
 	}
 	d.token(ctx, service)
 	d.clocks(first)
@@ -316,6 +318,17 @@ func (d *doctor) held() (set token.Set, from string) {
 		return token.Set{}, ""
 	}
 	return set, "the cache"
+}
+
+// speaks asks about what can be no token, which a server of the dialect has words for;
+// false: this one has none.
+func (d *doctor) speaks(ctx context.Context, service *client.Client) bool {
+	_, err := service.Check(ctx, token.NewSecret("00000000-0000-4000-8000-000000000000"))
+	if err == nil || !strings.Contains(err.Error(), "404") && !isForeign(err) && !errors.Is(err, token.ErrUnavailable) && !errors.Is(err, client.ErrUnreachable) {
+		return true
+	}
+	d.fail("dialect", &hinted{fmt.Errorf("%s is not what it speaks there: %w", d.dialect(), err), "another --dialect, or another path in --url"})
+	return false
 }
 
 // token asks whether a token that is at hand is honoured, where the service

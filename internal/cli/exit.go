@@ -141,6 +141,7 @@ func (a *app) hintOf(err error) string {
 	var state *stateError
 	var helped interface{ Hint() string }
 	var claim *token.ClaimError
+	var answered *token.Refusal
 	switch {
 	case errors.As(err, &claim) && claim.Claim == "aud" && a.profile != nil && a.profile.Value("audience").IsZero():
 		return "--audience URL says whom tokens must be for, --no-aud that it makes no difference"
@@ -157,6 +158,10 @@ func (a *app) hintOf(err error) string {
 	case errors.As(err, &certificate):
 		return "--cacert FILE, or --nosslverify for a test server"
 	case !a.asks:
+		return ""
+	case errors.Is(err, token.ErrThrottled) && strings.HasSuffix(err.Error(), "number of active sessions"):
+		return "one ends by itself, or by one's token: ATS_AUTH_TOKEN=… ats-auth session revoke UUID; an administrator's is ats-auth-server revoke --user NAME"
+	case errors.As(err, &answered) && answered.RetryAfter > 0:
 		return ""
 	case errors.Is(err, client.ErrUnreachable), isForeign(err), errors.Is(err, token.ErrUnavailable):
 		what := map[string]string{"url": "URL", "issuer": "issuer"}[a.address()]

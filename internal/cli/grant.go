@@ -20,7 +20,7 @@ import (
 // registered grant_type is taken too.
 func grants() []grantName {
 	return []grantName{
-		{"password", token.GrantPassword, "a user's name and password, where the server still takes them"},
+		{"password", token.GrantPassword, "a user's name and password, where it still takes them"},
 		{"client-credentials", token.GrantClientCredentials, "the application's own secret or key, no user"},
 		{"device", token.GrantDeviceCode, "a code to type in a browser, on this machine or another"},
 		{"web", token.GrantAuthorizationCode, "a browser on this machine"},

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -69,10 +70,11 @@ func collectFlags(c *cobra.Command, into map[string]bool) {
 
 func environmentTopic(root *cobra.Command) string {
 	var b strings.Builder
-	b.WriteString(`A setting comes from a flag, else from the environment, else from the ini file,
-else from the saved login, else it has a default. The ini file is --config, else ATS_AUTH_CONFIG, else the
-first there is of ./ats-auth-client.ini, ./auth-client.ini,
-$XDG_CONFIG_HOME/ats-auth/client.ini and /etc/ats-auth/client.ini.
+	b.WriteString(foldText(`A setting comes from a flag, else from the environment, else from the ini file,
+else from the saved login, else it has a default. The ini file is --config, else
+ATS_AUTH_CONFIG, else the first there is of ./ats-auth-client.ini,
+./auth-client.ini, $XDG_CONFIG_HOME/ats-auth/client.ini and
+/etc/ats-auth/client.ini.
 
 The saved login is config.yaml in $XDG_CONFIG_HOME/ats-auth, in profiles/NAME there
 for another profile, ~/.ksctl/config.yaml for the default profile of the
@@ -94,7 +96,7 @@ are refused, whatever server it names:
 the file may have come with somebody else's repository, which must not choose
 what is run or which secret is proven to whom.
 
-`)
+`))
 	flags := make(map[string]bool)
 	collectFlags(root, flags)
 	for _, s := range profile.Settings() {
@@ -122,13 +124,46 @@ func describeSetting(s profile.Setting) string {
 	if s.Default != "" {
 		text += " (default " + s.Default + ")"
 	}
-	return fmt.Sprintf("%s\n    %s\n", strings.Join(ways, ", "), text)
+	return fmt.Sprintf("%s\n    %s\n", fold(strings.Join(ways, ", "), 80, ""), fold(text, 76, "    "))
+}
+
+// flagWidth is what a line of 80 has left behind the longest name of a flag.
+const flagWidth = 44
+
+// foldText folds the paragraphs of a text for a terminal of 80; one with a line that is
+// indented stays.
+func foldText(text string) string {
+	list := strings.Split(text, "\n\n")
+	for i, paragraph := range list {
+		if !strings.Contains("\n"+paragraph, "\n ") {
+			list[i] = fold(paragraph, 80, "")
+		}
+	}
+	return strings.Join(list, "\n\n")
+}
+
+// fold breaks a text at blanks, so that no line is longer than width but for one word
+// that is; indent goes before each line but the first.
+func fold(text string, width int, indent string) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		switch {
+		case line == "":
+		case utf8.RuneCountInString(line)+utf8.RuneCountInString(word) < width:
+			word = line + " " + word
+		default:
+			lines = append(lines, line)
+		}
+		line = word
+	}
+	return strings.Join(append(lines, line), "\n"+indent)
 }
 
 func exitCodesTopic(*cobra.Command) string {
 	var b strings.Builder
 	for _, e := range exits() {
-		fmt.Fprintf(&b, "%3d  %-13s  %s\n", e.code, e.word, e.meaning)
+		fmt.Fprintf(&b, "%3d  %-13s  %s\n", e.code, e.word, fold(e.meaning, 60, strings.Repeat(" ", 20)))
 	}
 	return b.String()
 }
@@ -136,7 +171,7 @@ func exitCodesTopic(*cobra.Command) string {
 func formatsTopic(*cobra.Command) string {
 	var b strings.Builder
 	for _, f := range formats() {
-		fmt.Fprintf(&b, "-f %-10s  %s\n", f.name, f.help)
+		fmt.Fprintf(&b, "-f %-10s  %s\n", f.name, fold(f.help, 64, strings.Repeat(" ", 15)))
 	}
 	b.WriteString("\n-c NAME picks columns. The formats for shells are safe to eval whatever the\nvalues hold; --prefix changes what their variable names begin with.\n")
 	return b.String()
@@ -196,23 +231,22 @@ with what stands before /0.1, /api/auth say.
 
 An access token is its server's business. One that is no JWT is printed as it is
 and called opaque; claims are verified by jwks_url or jwt_secret if configured,
-else, where they are shown, by the keys that the issuer publishes.
-`)
-	return b.String()
+else, where they are shown, by the keys that the issuer publishes.`)
+	return foldText(b.String()) + "\n"
 }
 
 func dialectHelp(name string) string {
 	switch name {
 	case "ats":
-		return "ats.auth, and the own door of ats-auth-server: a user name and a password"
+		return "ats.auth, and ats-auth-server's own: a user name and a password"
 	case "oauth2":
-		return "any OAuth 2.0 or OpenID Connect provider, ats-auth-server among them"
+		return "any OAuth 2.0 or OpenID Connect provider, ats-auth-server too"
 	case "tapis":
-		return "Tapis v3: a user name and a password, and tokens that services mint"
+		return "Tapis v3: a user name and a password, or services that mint"
 	case "awx":
 		return "AWX and Tower: personal tokens, and tokens of applications"
 	case "wazo":
-		return "Wazo and XiVO (xivo-auth): opaque tokens, of users of several backends"
+		return "Wazo and XiVO: opaque tokens, for users of several backends"
 	case "ciphertrust":
 		return "CipherTrust Manager, as ksctl: a user name and a password"
 	}

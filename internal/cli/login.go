@@ -195,8 +195,8 @@ func (a *app) lasts(ctx context.Context, service *client.Client, set token.Set, 
 		next.ExpiresAt = set.ExpiresAt
 		return "logged in until " + set.ExpiresAt.UTC().Format(time.DateOnly)
 	case granted > 0:
-	case a.dialect() == "wazo":
-		return "logged in; this login has no end"
+	case a.endless(*next):
+		return "logged in; " + noEnd
 	case a.dialect() == "oauth2", a.dialect() == "tapis", a.dialect() == "awx":
 		return "logged in; how long this login lasts is the server's business"
 	default:
@@ -212,6 +212,11 @@ func (a *app) lasts(ctx context.Context, service *client.Client, set token.Set, 
 	}
 	return "this login will expire in " + life.String()
 }
+
+const noEnd = "this login has no end"
+
+// endless reports whether a login lasts until somebody ends it.
+func (a *app) endless(l session.Login) bool { return a.dialect() == "wazo" && l.ExpiresAt.IsZero() }
 
 // listedEnd is how many seconds a login lasts by the service's own list; 0: it
 // does not say.
@@ -373,7 +378,7 @@ func (a *app) renewLogin(ctx context.Context) error {
 		return err
 	}
 	if set.RefreshExpiresIn == 0 {
-		a.say(levelInfo, "this login has no end")
+		a.say(levelInfo, noEnd)
 		return nil
 	}
 	left := time.Duration(set.RefreshExpiresIn) * time.Second

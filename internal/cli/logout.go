@@ -40,14 +40,14 @@ func (a *app) runLogout(ctx context.Context) error {
 	}
 	a.nameForeignTokens()
 	if _, err := a.savedLogin(); errors.Is(err, session.ErrNoLogin) {
-		return a.noLoginToken()
+		return a.noLoginToken(err)
 	} else if a.saved.err != nil {
 		return a.saved.err
 	}
 	var told, unsaved error
 	err := a.sessionFile(a.profile.LoginFile).Update(ctx, func(l session.Login) (session.Login, error) {
 		if l.RefreshToken.IsZero() || l.ClientID == "" && l.Dialect == "ciphertrust" {
-			return l, a.noLoginToken()
+			return l, a.noLoginToken(a.notLoggedIn("no login is saved in " + a.loginFile()))
 		}
 		var keep error
 		if l, keep, told = a.endLogin(ctx, l); keep != nil {
@@ -72,13 +72,12 @@ func (a *app) nameForeignTokens() {
 	}
 }
 
-// noLoginToken is the seed's own sentence.
-func (a *app) noLoginToken() error {
-	file := a.loginFile()
+// noLoginToken is ksctl's own sentence, in its dialect.
+func (a *app) noLoginToken(err error) error {
 	if a.dialect() == "ciphertrust" {
-		file = "ksctl configuration file"
+		err = &configError{problem: "login token and client id must exist in ksctl configuration file", bare: true}
 	}
-	return &configError{problem: "login token and client id must exist in " + file, bare: true}
+	return err
 }
 
 // endLogin revokes what a login holds. keep is why it must be kept, as it is

@@ -14,6 +14,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/internal/profile"
+	"github.com/ats-auth/ats-auth/pkg/client"
 )
 
 // app is one run of the command line.
@@ -73,7 +74,12 @@ func (a *app) addFlags(c *cobra.Command) {
 	if add := a.pending[c]; add != nil {
 		delete(a.pending, c)
 		add()
+		if c.Flags().Lookup("backend") != nil {
+			_ = c.RegisterFlagCompletionFunc("backend", cobra.NoFileCompletions)
+		}
 	}
+	c.Long = foldText(c.Long)
+	c.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = fold(f.Usage, flagWidth, "") })
 	for _, sub := range c.Commands() {
 		a.addFlags(sub)
 	}
@@ -119,6 +125,7 @@ More to read: ats-auth help environment, exit-codes, formats, dialects.`,
 	// every method of every type in the binary.
 	root.Flags().BoolVar(&version, "version", false, "print the version")
 	a.globalFlags(root.PersistentFlags())
+	_ = root.RegisterFlagCompletionFunc("dialect", cobra.FixedCompletions(client.Dialects(), cobra.ShellCompDirectiveNoFileComp))
 	root.AddCommand(a.tokenCommand(), a.loginCommand(), a.logoutCommand(), a.statusCommand(), a.applicationCommand(), a.sessionCommand(), a.propertyCommand(), a.execCommand(), a.credentialCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand())
 	root.SetHelpCommand(a.helpCommand(root))
 	return root
@@ -155,7 +162,7 @@ func (a *app) settingFlags(f *pflag.FlagSet, names ...string) {
 			continue
 		}
 		v := &settingValue{into: a.set, name: s.Name, kind: s.Kind}
-		flag := f.VarPF(v, s.Flag, "", s.Help)
+		flag := f.VarPF(v, s.Flag, "", fold(s.Help, flagWidth, ""))
 		aliases := s.Aliases
 		if v.IsBoolFlag() {
 			flag.NoOptDefVal = "true"
@@ -181,7 +188,7 @@ func (v *settingValue) Set(s string) error {
 	v.into[v.name] = s
 	return nil
 }
-func (v *settingValue) String() string   { return "" }
+func (v *settingValue) String() string   { return v.into[v.name] }
 func (v *settingValue) IsBoolFlag() bool { return v.kind == profile.Boolean }
 func (v *settingValue) Type() string {
 	switch v.kind {
@@ -198,7 +205,23 @@ func (v *settingValue) Type() string {
 	case profile.Port:
 		return "PORT"
 	}
-	return strings.ToUpper(v.name)
+	return strings.ToUpper(v.name[strings.LastIndexByte(v.name, '_')+1:])
+}
+
+// notEmpty refuses flags that were given empty, from a variable that is not set say:
+// what they are to demand would not be asked for.
+func notEmpty(c *cobra.Command, names ...string) error {
+	for _, name := range names {
+		f := c.Flags().Lookup(name)
+		given := []string{f.Value.String()}
+		if list, many := f.Value.(pflag.SliceValue); many {
+			given = list.GetSlice()
+		}
+		if f.Changed && slices.Contains(given, "") {
+			return command.Usage("--%s is empty", name)
+		}
+	}
+	return nil
 }
 
 // begin looks at what concerns every command.
@@ -245,7 +268,7 @@ func (a *app) completionCommand() *cobra.Command {
 		Use: "completion bash|zsh|fish|powershell", Short: "Print a completion script for a shell", Args: cobra.ExactArgs(1),
 		Long: `Print a completion script for a shell.
 
-  bash        source <(ats-auth completion bash), with the package bash-completion
+  bash        source <(ats-auth completion bash), with bash-completion
   zsh         ats-auth completion zsh > "${fpath[1]}/_ats-auth"
   fish        ats-auth completion fish > ~/.config/fish/completions/ats-auth.fish
   powershell  ats-auth completion powershell | Out-String | Invoke-Expression`,

@@ -106,8 +106,11 @@ func shortSpan(seconds int64) string {
 func (a *app) status(login session.Login, err error) record {
 	address, user := a.profile.Value(a.address()), a.profile.Value("username")
 	state := "logged in"
-	if err != nil {
+	switch {
+	case err != nil:
 		state = err.Error()
+	case a.endless(login) && a.flags.format == "table":
+		state += "; " + noEnd
 	}
 	r := record{
 		{"profile", a.profile.Name},

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 )
 
 // setColumns are what a token set prints, the first by default.
-var setColumns = []string{"access_token", "token_type", "expires_at", "expires_in", "scope", "refresh_token", "id_token", "id"}
+var setColumns = []string{"access_token", "token_type", "expires_at", "expires_in", "scope", "refresh_token", "id_token", "id", "session_uuid"}
 
 func (a *app) tokenCreate() *cobra.Command {
 	var want token.Request
@@ -208,6 +209,9 @@ func (a *app) published(ctx context.Context, service *client.Client, decoded *to
 // printSet prints all that a service gave.
 func (a *app) printSet(set token.Set) error {
 	r := a.accessRecord(set)
+	if set.RefreshToken.IsZero() && slices.Contains(a.flags.columns, "refresh_token") {
+		a.warn("no refresh token was given: token create --issue-rt asks for one")
+	}
 	if !set.RefreshToken.IsZero() {
 		r = append(r, field{"refresh_token", set.RefreshToken.Reveal()})
 	}
@@ -221,7 +225,10 @@ func (a *app) printSet(set token.Set) error {
 func (a *app) printAccess(set token.Set) error { return a.print(a.accessRecord(set)) }
 
 func (a *app) accessRecord(set token.Set) record {
-	r := record{{"access_token", set.AccessToken.Reveal()}, {"token_type", set.TokenType}}
+	r := record{{"access_token", set.AccessToken.Reveal()}}
+	if set.TokenType != "" {
+		r = append(r, field{"token_type", set.TokenType})
+	}
 	// An original service does not say when a token ends, but the token does.
 	if set = a.withExpiry(set); !set.ExpiresAt.IsZero() {
 		r = append(r, field{"expires_at", set.ExpiresAt.UTC().Format(time.RFC3339)}, field{"expires_in", set.ExpiresIn})
@@ -231,6 +238,9 @@ func (a *app) accessRecord(set token.Set) record {
 	}
 	if set.LoginID != "" && a.dialect() == "awx" {
 		r = append(r, field{"id", set.LoginID})
+	}
+	if set.LoginID != "" && a.dialect() == "wazo" {
+		r = append(r, field{"session_uuid", set.LoginID})
 	}
 	return r
 }

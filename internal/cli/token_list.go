@@ -21,7 +21,7 @@ them. It is done in the name of ATS_AUTH_TOKEN, else of the saved login, else af
 a login with the usual credentials; in the oauth2 dialect ats-auth-server wants a token of the scope account. The columns for
 -c are:
 
-  ` + strings.Join(loginColumns(), ", ") + `
+  ` + fold(strings.Join(loginColumns(), ", "), 78, "  ") + `
 
 In the wazo dialect they are refresh tokens, one for a client id, which is its id;
 session list is of the access tokens. In the awx dialect they are the tokens that you may see, personal ones and those of
@@ -73,6 +73,7 @@ func (a *app) runTokenList(ctx context.Context, query token.LoginQuery) error {
 		if err != nil {
 			return err
 		}
+		a.markSaved(logins)
 		return a.printLogins(logins)
 	}
 	logins, total, err := service.FindLogins(ctx, bearer, query)
@@ -108,6 +109,10 @@ func (a *app) printLoginTable(logins []token.Login) error {
 	}
 	var list []record
 	for _, l := range logins {
+		if a.dialect() == "wazo" {
+			list = append(list, a.refreshTokenRow(l))
+			continue
+		}
 		name := l.Name
 		if name == "" {
 			name = l.Client

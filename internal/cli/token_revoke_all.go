@@ -20,7 +20,12 @@ credentials, which may be typed instead; acting for another user needs an admin.
 of the scope account.`,
 		Example: `  ats-auth token revoke-all --as-user marco
   ats-auth token revoke-all --username admin --as-user marco`,
-		RunE: func(c *cobra.Command, _ []string) error { return a.runTokenRevokeAll(c.Context(), user) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := notEmpty(c, "as-user"); err != nil {
+				return err
+			}
+			return a.runTokenRevokeAll(c.Context(), user)
+		},
 	}
 	a.later(c, func() {
 		c.Flags().StringVar(&user, "as-user", "", "the `USER` whose tokens to revoke (default: user in the [session] of the configuration, else yourself)")
@@ -52,11 +57,11 @@ func (a *app) runTokenRevokeAll(ctx context.Context, user string) error {
 }
 
 // actor makes a client and finds the token to act with: ATS_AUTH_TOKEN, else one
-// of the saved login, unless other credentials were typed, else one of a new
-// login. Without another name that is the login of who is acted for. In the awx
+// of the saved login, unless credentials were typed, which may be another's, else one
+// of a new login. Without another name that is the login of who is acted for. In the awx
 // dialect the token is zero where it is name and password that act.
 func (a *app) actor(ctx context.Context, user string) (*client.Client, token.Secret, error) {
-	if !a.profile.Value("token").IsZero() || a.saved.err == nil && a.profile.LoginFile != "" && !a.typedCredentials() {
+	if !a.typedCredentials() && (!a.profile.Value("token").IsZero() || a.saved.err == nil && a.profile.LoginFile != "") {
 		service, err := a.newClient()
 		if err != nil {
 			return nil, token.Secret{}, err

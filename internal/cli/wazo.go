@@ -101,8 +101,48 @@ func (a *app) runWazoShow(ctx context.Context, args []string) error {
 		}
 		return a.print(r)
 	}
-	_, err = fmt.Fprint(a.Stdout, lines(r[1:], func(f field) string { return f.name + ": " + safe(f.text()) }))
+	_, err = fmt.Fprint(a.Stdout, lines(plain(r), func(f field) string { return f.name + ": " + safe(f.text()) }))
 	return err
+}
+
+// single is a record without tokens, what stands in it twice, and times in a zone that
+// nobody knows.
+func single(r record) record {
+	double := map[string]string{"acls": "acl", "issued_at": "utc_issued_at", "expires_at": "utc_expires_at"}
+	return slices.DeleteFunc(slices.Clone(r), func(f field) bool {
+		return f.name == "token" || f.name == "refresh_token" ||
+			slices.ContainsFunc(r, func(other field) bool { return other.name == double[f.name] })
+	})
+}
+
+// plain is a record for a person: each entry of a list and each member of an object is
+// a field, but for what is null or was said before under another name.
+func plain(r record) record {
+	said, told := map[string]bool{}, record(nil)
+	add := func(name, text string) {
+		if text != "null" && !said[text] {
+			told = append(told, field{name, text})
+		}
+		said[text] = len(text) > len("false")
+	}
+	for _, f := range single(r) {
+		text := f.text()
+		var list []string
+		object, err := token.ParseObject(text)
+		switch {
+		case err == nil:
+			for _, member := range wazoRecord(object)[1:] {
+				add(f.name+"."+member.name, member.text())
+			}
+		case json.Unmarshal([]byte(text), &list) == nil:
+			for _, entry := range list {
+				add(f.name, entry)
+			}
+		default:
+			add(f.name, text)
+		}
+	}
+	return told
 }
 
 // wazoRecord is what the server says of a token, the token first. Names are the
@@ -138,24 +178,55 @@ func (a *app) tellData(ctx context.Context, service *client.Client, raw string) 
 		a.say(levelStory, "the server does not say what it is: %s", safe(err.Error()))
 		return
 	}
-	shown := slices.DeleteFunc(wazoRecord(says), func(f field) bool { return f.name == "token" || f.name == "refresh_token" })
-	if text, err := shown.json(); err == nil {
+	if text, err := single(wazoRecord(says)).json(); err == nil {
 		a.say(levelStory, "token data: %s", token.Printable(strings.TrimSuffix(text, "\n")))
 	}
 }
 
-// backends looks whether the server has the backend that is configured.
+// backends looks whether the server speaks the dialect, and has the backend that is
+// configured.
 func (d *doctor) backends(ctx context.Context, service *client.Client) {
+	if !d.speaks(ctx, service) {
+		return
+	}
 	names, err := service.Backends(ctx)
 	backend := d.profile.Value("backend")
 	switch {
 	case errors.Is(err, token.ErrUnsupported):
-		d.ok("backends", "the server does not say which it has")
+		d.warnOf("backends", "", "the server does not say which it has")
 	case err != nil:
 		d.fail("backends", err)
 	case !backend.IsZero() && !slices.Contains(names, backend.Reveal()):
 		d.fail("backends", &configError{problem: fmt.Sprintf("%s, from %s, is none of the server's: %s", backend.Reveal(), backend.Source(), strings.Join(names, ", "))})
 	default:
 		d.ok("backends", "%s", strings.Join(names, ", "))
+	}
+}
+
+// markSaved marks the refresh token of the saved login, where it is that which asks.
+func (a *app) markSaved(logins []token.Login) {
+	if a.dialect() != "wazo" || a.saved.err != nil || !a.profile.Value("token").IsZero() || a.typedCredentials() {
+		return
+	}
+	for i := range logins {
+		logins[i].Current = logins[i].ID == a.saved.login.ClientID
+	}
+}
+
+// mark is how a person sees what is current.
+func mark(current bool) string {
+	if current {
+		return "*"
+	}
+	return ""
+}
+
+// refreshTokenRow is what a person knows a refresh token by.
+func (a *app) refreshTokenRow(l token.Login) record {
+	return record{
+		{"id", l.ID},
+		{"current", mark(l.Current)},
+		{"mobile", slices.Contains(l.Labels, "mobile")},
+		{"created", a.age(l.CreatedAt)},
 	}
 }

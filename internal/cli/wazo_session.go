@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +22,7 @@ func (a *app) sessionCommand() *cobra.Command {
 name of ATS_AUTH_TOKEN, else of the saved login, else by name and password. The
 columns for -c are:
 
-  ` + strings.Join(sessionColumns(), ", ") + `
+  ` + fold(strings.Join(sessionColumns(), ", "), 78, "  ") + `
 
 Only the wazo dialect has sessions apart from logins.`,
 		RunE: func(c *cobra.Command, _ []string) error { return a.runSessionList(c.Context()) },
@@ -61,9 +63,12 @@ func (a *app) runSessionList(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	table := (a.flags.format == "" || a.flags.format == "table") && len(a.flags.columns) == 0
 	list := make([]record, len(sessions))
 	for i, s := range sessions {
-		list[i] = sessionRecord(s)
+		if list[i] = sessionRecord(s); table {
+			list[i] = a.sessionRow(s)
+		}
 	}
 	return a.printList(list)
 }
@@ -84,11 +89,10 @@ func (a *app) runSessionRevoke(ctx context.Context, ids []string) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if c := a.report(err); c != 0 && code == 0 {
-			code = c
-		}
 		if err == nil {
 			a.say(levelInfo, "Session %s revoked.", safe(id))
+		} else if c := a.report(fmt.Errorf("session %s: %w", id, err)); code == 0 {
+			code = c
 		}
 	}
 	if code != 0 {
@@ -121,5 +125,32 @@ func sessionRecord(s token.Login) record {
 		{"created_at", stamp(s.CreatedAt)},
 		{"expires_at", stamp(s.ExpiresAt)},
 		{"current", s.Current},
+		{"remote_addr", s.Client},
+		{"user_agent", s.Name},
 	}
+}
+
+// sessionRow is what a person knows a session by, on a line of a terminal.
+func (a *app) sessionRow(s token.Login) record {
+	program, _, _ := strings.Cut(s.Name, "/")
+	if slices.Contains(s.Labels, "mobile") {
+		program += " (mobile)"
+	}
+	return record{
+		{"id", s.ID},
+		{"current", mark(s.Current)},
+		{"age", a.shortly(s.CreatedAt, -1)},
+		{"left", a.shortly(s.ExpiresAt, 1)},
+		{"from", s.Client},
+		{"by", program},
+	}
+}
+
+// shortly is how long it is to a time, or by -1 since one; nothing of one that is not
+// known.
+func (a *app) shortly(t time.Time, way int64) string {
+	if t.IsZero() {
+		return ""
+	}
+	return shortSpan(max(1, way*secondsUntil(t, a.Now())))
 }

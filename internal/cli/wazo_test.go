@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/ats-auth/ats-auth/internal/terminal"
 )
@@ -178,7 +179,7 @@ func (p *pbx) mine(w http.ResponseWriter, r *http.Request, parts []string) {
 	default:
 		for n := range p.count + 1 {
 			if _, lives := p.tokens[tokenOf(n)]; lives {
-				items = append(items, map[string]any{"uuid": sessionOf(n), "mobile": n == 2, "user_uuid": alicesUUID})
+				items = append(items, map[string]any{"uuid": sessionOf(n), "mobile": n == 2, "user_uuid": alicesUUID, "remote_addr": fmt.Sprintf("192.0.2.%d", n), "user_agent": "phone/1.0 (x)"})
 			}
 		}
 	}
@@ -264,6 +265,10 @@ func TestAWazoTokenIsCreatedCheckedShownAndRevoked(t *testing.T) {
 			t.Error(c.stdout)
 		}
 		c.run(0, "token", "show", tokenOf(1))
+		if strings.Count(c.stdout, alicesUUID) != 1 || strings.Contains(c.stdout, "\nexpires_at") || strings.Contains(c.stdout, "null") ||
+			!strings.Contains(c.stdout, "acl: confd.users.me.read\nacl: auth.users.me.#\n") || !strings.Contains(c.stdout, "\nmetadata.purpose: user\n") {
+			t.Errorf("what is double is shown: %s", c.stdout)
+		}
 		if !strings.Contains(c.stdout, "auth_id: "+alicesUUID+"\n") || !strings.Contains(c.stdout, "validity: valid, expires in ") || strings.Contains(c.stdout, tokenOf(1)) {
 			t.Error(c.stdout)
 		}
@@ -343,10 +348,19 @@ func TestAWazoLoginLastsUntilItsLogout(t *testing.T) {
 	c.run(0, "token", "show", "--id", "laptop", "-c", "created_at", "-f", "value")
 	c.says("2026-01-05T15:16:58Z\n", "")
 	c.run(0, "--debug", "session", "list", "-f", "json")
-	if !strings.Contains(c.stdout, `{"id":"`+sessionOf(2)+`","user":"`+alicesUUID+`","mobile":true,"created_at":"","expires_at":"","current":false}`) || strings.Count(c.stdout, `"current":true`) != 1 {
+	if !strings.Contains(c.stdout, `{"id":"`+sessionOf(2)+`","user":"`+alicesUUID+`","mobile":true,"created_at":"","expires_at":"","current":false,"remote_addr":"192.0.2.2","user_agent":"phone/1.0 (x)"}`) || strings.Count(c.stdout, `"current":true`) != 1 {
 		t.Error(c.stdout)
 	}
+	c.run(0, "session", "list")
+	for _, want := range []string{"ID                                    CURRENT  AGE  LEFT  FROM       BY\n", "-        -    -     192.0.2.2  phone (mobile)\n", "*        -    -     192.0.2.4  phone\n"} {
+		if !strings.Contains(c.stdout, want) {
+			t.Errorf("no %q in %s", want, c.stdout)
+		}
+	}
 	c.run(9, "session", "revoke", "no-such", sessionOf(2))
+	if !strings.Contains(c.stderr, "ats-auth: session no-such: ") {
+		t.Error(c.stderr)
+	}
 	if _, lives := c.pbx.tokens[tokenOf(2)]; lives || !strings.Contains(c.stderr, "Session "+sessionOf(2)+" revoked.") {
 		t.Error(c.stderr)
 	}
@@ -401,6 +415,96 @@ func TestADoctorKnowsTheBackendsOfAWazoServer(t *testing.T) {
 	if !strings.Contains(c.stdout, "ldpa, from ATS_AUTH_BACKEND, is none of the server's: xivo_user, ldap_user") {
 		t.Error(c.stdout)
 	}
+}
+
+func TestADoctorFindsAServerThatDoesNotSpeakTheDialect(t *testing.T) {
+	for _, dialect := range []string{"wazo", "ats", "awx"} {
+		c := newCaller(t, false)
+		c.env["ATS_AUTH_DIALECT"] = dialect
+		c.env["ATS_AUTH_URL"] = strings.Replace(c.env["ATS_AUTH_URL"], "/api/auth", "/elsewhere", 1)
+		c.run(4, "doctor")
+		if !strings.Contains(c.stdout, "fail  dialect") || !strings.Contains(c.stdout, dialect+" is not what it speaks there: ") || strings.Contains(c.stdout, "ok    backends") {
+			t.Error(c.stdout)
+		}
+	}
+}
+
+// What is typed says who asks: a token that is at hand may be another's.
+func TestWhoIsTypedGoesBeforeATokenThatIsAtHand(t *testing.T) {
+	c := newCaller(t, false)
+	c.run(0, "token", "create")
+	c.env["ATS_AUTH_TOKEN"] = tokenOf(1)
+	c.run(0, "session", "list", "-f", "value", "-c", "id", "-c", "current")
+	c.says(sessionOf(1)+"\ttrue\n", "")
+	for _, list := range []string{"session", "token"} {
+		c.run(4, list, "list", "--username", "olga")
+		c.says("", "wrong user name or password")
+	}
+	c.run(0, "session", "list", "--username", "alice", "-f", "value", "-c", "current")
+	c.says("false\ntrue\n", "")
+}
+
+func TestATokenThatIsMadeNamesItsSessionAndNoTypeThatItHasNot(t *testing.T) {
+	c := newCaller(t, false)
+	c.run(0, "token", "create", "-f", "json")
+	if strings.Contains(c.stdout, "token_type") || !strings.Contains(c.stdout, `"session_uuid":"`+sessionOf(1)+`"`) {
+		t.Error(c.stdout)
+	}
+	c.run(0, "token", "create", "-c", "refresh_token")
+	c.says("", "no refresh token was given: token create --issue-rt asks for one")
+	c.run(0, "token", "create", "--issue-rt", "-c", "refresh_token")
+	if c.stderr != "" || c.stdout == "" {
+		t.Error(c.stdout, c.stderr)
+	}
+}
+
+func TestAnOpaqueTokenIsNotVerifiedButChecked(t *testing.T) {
+	c := newCaller(t, false)
+	for _, dialect := range []string{"wazo", "ats"} {
+		c.env["ATS_AUTH_DIALECT"] = dialect
+		c.run(3, "token", "verify", tokenOf(1))
+		c.says("", "hint: ats-auth token check asks the server")
+	}
+	c.run(3, "token", "verify", "a.b.c")
+	if strings.Contains(c.stderr, "hint") {
+		t.Error(c.stderr)
+	}
+}
+
+func TestAServerThatNamesATimeNeedsNoOtherURL(t *testing.T) {
+	for wait, want := range map[string]string{"60": "try again in 1 minute", "": "hint: check the URL"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", wait)
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}))
+		c := newCaller(t, false)
+		c.env["ATS_AUTH_URL"] = s.URL
+		c.run(6, "token", "create")
+		if c.says("", want); strings.Contains(c.stderr, "hint") != (wait == "") {
+			t.Error(c.stderr)
+		}
+		s.Close()
+	}
+}
+
+func TestTheHelpFitsATerminal(t *testing.T) {
+	c := newCaller(t, false)
+	for _, args := range [][]string{{"environment"}, {"dialects"}, {"exit-codes"}, {"formats"}, {"token", "create"}, {"application", "create"}, {"session", "list"}} {
+		c.run(0, append([]string{"help"}, args...)...)
+		for _, line := range strings.Split(c.stdout, "\n") {
+			if utf8.RuneCountInString(line) > 80 && !strings.HasPrefix(line, "  ats-auth ") {
+				t.Errorf("%v: %q", args, line)
+			}
+		}
+	}
+}
+
+func TestDialectsAreCompletedAndBackendsAreNoFiles(t *testing.T) {
+	c := newCaller(t, false)
+	c.run(0, "__complete", "token", "create", "--dialect", "")
+	c.says("ats\nawx\nciphertrust\noauth2\ntapis\nwazo\n:4\n", "")
+	c.run(0, "__complete", "token", "create", "--backend", "")
+	c.says(":4\n", "")
 }
 
 func TestWhatIsWazosIsOfNoOtherDialect(t *testing.T) {

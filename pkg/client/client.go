@@ -190,13 +190,13 @@ func parseURL(text string) (*url.URL, error) {
 	switch {
 	case text == "":
 		return nil, errors.New("no server URL")
-	case err != nil && !strings.Contains(text, "@"):
+	case err != nil && !strings.Contains(text, "@") && strings.Contains(text, "://"):
 		return nil, fmt.Errorf("server URL: %w", urlProblem(err))
-	case err != nil || u.User != nil || strings.Contains(u.Opaque, "@"):
+	case strings.Contains(text, "@") && (err != nil || u.User != nil || strings.Contains(u.Opaque, "@")):
 		return nil, errors.New("server URL: a user or password does not belong in it")
 	case strings.ContainsAny(text, "?#"):
 		return nil, errors.New("server URL: neither ? nor # belongs in it")
-	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
 		return nil, fmt.Errorf("server URL %q does not begin with http:// or https:// and a name", text)
 	}
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")

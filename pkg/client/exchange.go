@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net/http"
@@ -19,6 +20,7 @@ const (
 	maxAnswer  = 1 << 20         // bytes
 	maxRetries = 2               // after a 429 or 503 that names a short time
 	maxWait    = 5 * time.Second // a longer Retry-After is not waited for
+	maxTry     = 2 * time.Second // after a refusal that took longer there is no other try
 )
 
 // courier carries messages to one service. It is all that knows resty.
@@ -26,6 +28,7 @@ type courier struct {
 	client *resty.Client
 	tracer tracer
 	wait   func(ctx context.Context, d time.Duration) error
+	maxTry time.Duration
 }
 
 func newCourier(c Config, u *url.URL) (*courier, error) {
@@ -51,20 +54,22 @@ func newCourier(c Config, u *url.URL) (*courier, error) {
 		SetResponseBodyLimit(maxAnswer).
 		SetDisableWarn(true).
 		SetLogger(silent{})
-	return &courier{client: r, tracer: newTracer(c), wait: wait}, nil
+	return &courier{client: r, tracer: newTracer(c), wait: wait, maxTry: maxTry}, nil
 }
 
-// carry sends a message, and sends it again when the service asks to wait for a
-// moment.
+// carry sends a message, and sends it again when the service asks at once to wait for
+// a moment. One that took its time to refuse, for a directory that hangs say, would
+// take it again.
 func (c *courier) carry(ctx context.Context, m dialect.Message) (dialect.Reply, error) {
 	if err := sendable(m); err != nil {
 		return dialect.Reply{}, err
 	}
 	tracer := c.tracer.of(m)
 	for try := 0; ; try++ {
+		began := time.Now()
 		reply, err := c.once(ctx, m, tracer)
 		pause := retryAfter(reply)
-		if err != nil || pause == 0 || try == maxRetries || m.Once {
+		if err != nil || pause == 0 || try == maxRetries || m.Once || time.Since(began) > c.maxTry {
 			return reply, err
 		}
 		if err := c.wait(ctx, pause); err != nil {
@@ -98,10 +103,24 @@ func (c *courier) once(ctx context.Context, m dialect.Message, tracer tracer) (d
 	}
 	reply := dialect.Reply{Status: response.StatusCode(), Header: response.Header(), Body: response.Body()}
 	tracer.reply(reply, time.Since(started))
+	if reply.Status == http.StatusBadRequest && wantsTLS(reply.Body) {
+		return reply, fmt.Errorf("%w: it speaks https, not http", ErrUnreachable)
+	}
 	if reply.Status >= 300 && reply.Status < 400 {
 		return reply, token.Refuse(token.ErrUnavailable, "the server's answer makes no sense: it redirects to another address (status %d)", reply.Status)
 	}
 	return reply, nil
+}
+
+// wantsTLS recognises the refusals of Go, nginx and Apache to speak in clear where they
+// speak TLS.
+func wantsTLS(body []byte) bool {
+	for _, words := range []string{"HTTP request to an HTTPS server", "HTTP request was sent to HTTPS port", "plain HTTP to an SSL-enabled"} {
+		if bytes.Contains(body, []byte(words)) {
+			return true
+		}
+	}
+	return false
 }
 
 // sendable refuses what no header can carry, before net/http does so in words

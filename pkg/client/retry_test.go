@@ -15,15 +15,14 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
-// patiently makes a client that counts its waits instead of waiting.
-func patiently(t *testing.T, url string, waits *[]time.Duration) *Client {
+// courierOf makes a courier that counts its waits instead of waiting.
+func courierOf(t *testing.T, address string, waits *[]time.Duration) *courier {
 	t.Helper()
-	c := Config{URL: url}
-	u, err := parseURL(url)
+	u, err := parseURL(address)
 	if err != nil {
 		t.Fatal(err)
 	}
-	courier, err := newCourier(c, u)
+	courier, err := newCourier(Config{URL: address}, u)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +30,7 @@ func patiently(t *testing.T, url string, waits *[]time.Duration) *Client {
 		*waits = append(*waits, d)
 		return ctx.Err()
 	}
-	return &Client{speaker: ats.NewClient(courier.carry), url: u}
+	return courier
 }
 
 func TestAServerThatAsksToWaitIsAskedAtMostTwiceMore(t *testing.T) {
@@ -72,7 +71,7 @@ func TestAServerThatAsksToWaitIsAskedAtMostTwiceMore(t *testing.T) {
 			w.WriteHeader(c.status)
 		}))
 		waits := []time.Duration{}
-		_, err := patiently(t, s.URL, &waits).Login(t.Context(), marco(), token.Request{})
+		_, err := ats.NewClient(courierOf(t, s.URL, &waits).carry).Login(t.Context(), marco(), token.Request{})
 		s.Close()
 		if !errors.Is(err, c.kind) || tries != c.tries || fmt.Sprint(waits) != c.waits {
 			t.Errorf("%s: %v after %d tries and waits of %v, want %v after %d and %s", name, err, tries, waits, c.kind, c.tries, c.waits)
@@ -81,6 +80,24 @@ func TestAServerThatAsksToWaitIsAskedAtMostTwiceMore(t *testing.T) {
 		if errors.As(err, &refusal) && refusal.RetryAfter != c.told {
 			t.Errorf("%s: told to wait %v, want %v", name, refusal.RetryAfter, c.told)
 		}
+	}
+}
+
+func TestARefusalThatTookItsTimeIsFinal(t *testing.T) {
+	tries := 0
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		tries++
+		time.Sleep(20 * time.Millisecond)
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer s.Close()
+	waits := []time.Duration{}
+	c := courierOf(t, s.URL, &waits)
+	c.maxTry = 10 * time.Millisecond
+	_, err := ats.NewClient(c.carry).Login(t.Context(), marco(), token.Request{})
+	if !errors.Is(err, token.ErrUnavailable) || tries != 1 || len(waits) != 0 {
+		t.Errorf("%v after %d tries and waits of %v", err, tries, waits)
 	}
 }
 

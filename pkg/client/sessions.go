@@ -36,7 +36,8 @@ func (c *Client) Backends(ctx context.Context) ([]string, error) {
 }
 
 // ListSessions returns the sessions of the bearer's user, each of which ends with its
-// access token. ErrUnsupported where the dialect has none apart from logins.
+// access token. Client is the address that one was made from and Name the program
+// that made it, where the service tells. ErrUnsupported where the dialect has none apart from logins.
 func (c *Client) ListSessions(ctx context.Context, bearer token.Secret) ([]token.Login, error) {
 	if keeper, ok := c.speaker.(dialect.SessionKeeper); ok {
 		return keeper.ListSessions(ctx, bearer)

@@ -21,8 +21,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 // authority issues certificates; file holds its own.
@@ -178,11 +176,28 @@ func TestAnOldTLSIsRefused(t *testing.T) {
 	}
 }
 
+func TestOtherServersSayThatTheySpeakTLSToo(t *testing.T) {
+	for body, told := range map[string]bool{
+		"<h1>400 Bad Request</h1>\n<center>The plain HTTP request was sent to HTTPS port</center>": true,
+		"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />":                  true,
+		"a json body is expected": false,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = io.WriteString(w, body)
+		}))
+		if err := login(t, Config{URL: s.URL}); errors.Is(err, ErrUnreachable) != told {
+			t.Errorf("%s: %v", body, err)
+		}
+		s.Close()
+	}
+}
+
 func TestHTTPToATLSServerIsTold(t *testing.T) {
 	a := newAuthority(t)
 	url := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{a.server(nil, []net.IP{net.IPv4(127, 0, 0, 1)}, time.Time{})}})
 	err := login(t, Config{URL: strings.Replace(url, "https", "http", 1)})
-	if !errors.Is(err, token.ErrDenied) || !strings.Contains(err.Error(), "HTTPS") {
+	if !errors.Is(err, ErrUnreachable) || !strings.HasSuffix(err.Error(), "it speaks https, not http") {
 		t.Error(err)
 	}
 }

@@ -17,6 +17,8 @@ func TestAURLIsCheckedAndNoPasswordInItIsSaidBack(t *testing.T) {
 		{"auth.example.org", `server URL "auth.example.org" ` + name},
 		{"//auth.example.org", name},
 		{"auth.example.org:8081", name},
+		{"127.0.0.1:9498", `server URL "127.0.0.1:9498" ` + name},
+		{"127.0.0.1:9498/api", name},
 		{"localhost:8081/x", name},
 		{"ftp://auth.example.org", name},
 		{"file:///etc/passwd", name},

@@ -72,13 +72,23 @@ func (c *Client) Login(ctx context.Context, who token.Credentials, want token.Re
 	case errors.Is(err, token.ErrCredentials) && c.Backend != "":
 		return set, token.Refuse(token.ErrCredentials, "wrong user name or password, or no backend %q", c.Backend)
 	case errors.Is(err, token.ErrCredentials):
-		return set, token.ErrCredentials
-	case errors.Is(err, token.ErrDenied) && c.Backend == "" && !strings.Contains(err.Error(), MessageExpiration):
+		return set, c.orAnother(ctx)
+	case errors.Is(err, token.ErrDenied) && c.Backend == "" && (strings.Contains(err.Error(), "required") || strings.Contains(err.Error(), "backend")):
 		return set, token.Refuse(token.ErrDenied, "%v; no backend is named, which some servers want", err)
 	case err == nil && want.Refresh && set.RefreshToken.IsZero():
 		return token.Set{}, token.Refuse(token.ErrUnsupported, "this server gave no refresh token")
 	}
 	return set, err
+}
+
+// orAnother is a refusal of credentials that may be those of a backend that was not
+// asked: who names none is looked up in one alone.
+func (c *Client) orAnother(ctx context.Context) error {
+	names, err := c.Backends(ctx)
+	if list := short(strings.Join(names, ", ")); err == nil && len(names) > 1 && list != "" {
+		return token.Refuse(token.ErrCredentials, "wrong user name or password, or those of another backend: none is named of %s", list)
+	}
+	return token.ErrCredentials
 }
 
 // canAsk refuses wishes that the wire has no words for.
@@ -120,13 +130,15 @@ func (c *Client) Refresh(ctx context.Context, refresh token.Secret, want token.R
 // skew is how far two clocks may differ that agree.
 const skew = time.Minute
 
-// issue asks for a token. When it ends counts from now where the service's clock is
+// issue asks for a token, whose LoginID is that of its session. It has no type: it goes
+// in a header of its own. When it ends counts from now where the service's clock is
 // another.
 func (c *Client) issue(ctx context.Context, m dialect.Message) (set token.Set, err error) {
 	m.Method, m.Path = http.MethodPost, PathToken
 	var answer Data[struct {
 		Token        string `json:"token"`
 		RefreshToken string `json:"refresh_token"`
+		SessionUUID  string `json:"session_uuid"`
 		UTCIssuedAt  string `json:"utc_issued_at"`
 		UTCExpiresAt string `json:"utc_expires_at"`
 	}]
@@ -137,7 +149,7 @@ func (c *Client) issue(ctx context.Context, m dialect.Message) (set token.Set, e
 	if checkToken(token.NewSecret(data.Token)) != nil {
 		return set, senseless("no token in it")
 	}
-	set.AccessToken, set.TokenType = token.NewSecret(data.Token), "Bearer"
+	set.AccessToken, set.LoginID = token.NewSecret(data.Token), data.SessionUUID
 	if data.RefreshToken != "" {
 		if !visible(data.RefreshToken) {
 			return token.Set{}, senseless("no refresh token in it")

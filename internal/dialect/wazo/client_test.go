@@ -90,7 +90,7 @@ func TestWhatALoginSends(t *testing.T) {
 	} {
 		client, s := talk(c.config, map[string]dialect.Reply{"POST /0.1/token": reply(200, answer26), "POST /token": reply(200, answer26)})
 		set, err := client.Login(t.Context(), alice(), c.want)
-		if err != nil || set.AccessToken.Reveal() != uuid || set.TokenType != "Bearer" {
+		if err != nil || set.AccessToken.Reveal() != uuid || set.TokenType != "" || set.LoginID != "c5a1" {
 			t.Errorf("%s: %+v, %v", name, set, err)
 		}
 		if s.lines() != c.sends {
@@ -181,8 +181,9 @@ func TestARefusedLoginSaysWhy(t *testing.T) {
 		"wrong password or so":     {"ldap", 401, failed, token.ErrCredentials, `wrong user name or password, or no backend "ldap"`},
 		"wrong password, of today": {"", 401, failed26, token.ErrCredentials, "wrong user name or password"},
 		"no backend":               {"", 400, `{"reason": ["Missing data for required field."], "timestamp": [1.5], "status_code": 400}`, token.ErrDenied, "Missing data for required field; no backend is named, which some servers want"},
+		"too many requests":        {"b", 429, `{"reason": ["Too many wrong passwords"]}`, token.ErrThrottled, "the server asks to wait: Too many wrong passwords"},
 		"expiration":               {"b", 400, `{"reason": ["Invalid expiration"], "timestamp": [1.5], "status_code": 400}`, token.ErrDenied, "the server refused: Invalid expiration"},
-		"too many":                 {"b", 429, tooMany, token.ErrThrottled, "the server asks to wait: User 63f3 has exceeded the maximum number of active sessions"},
+		"too many":                 {"b", 429, tooMany, token.ErrThrottled, "the server refused: User 63f3 has exceeded the maximum number of active sessions"},
 		"broken":                   {"b", 500, `{"reason": ["Unexpected error"], "timestamp": [1.5], "status_code": 500}`, token.ErrUnavailable, "the server failed: Unexpected error"},
 		"a page":                   {"b", 502, "<html>", token.ErrUnavailable, "the server failed: 502 Bad Gateway"},
 		"another server":           {"b", 404, "<html>", token.ErrUnsupported, "this server cannot do that: 404 Not Found"},
@@ -198,6 +199,52 @@ func TestARefusedLoginSaysWhy(t *testing.T) {
 		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.text) || strings.Contains(err.Error(), password) || !set.AccessToken.IsZero() {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestAWrongPasswordMayBeThatOfAnotherBackend(t *testing.T) {
+	const or = ", or those of another backend: none is named of corp, local"
+	for name, c := range map[string]struct {
+		backend, backends, text string
+	}{
+		"none is named": {"", `{"data": ["corp", "local"]}`, "wrong user name or password" + or},
+		"there is one":  {"", `{"data": ["local"]}`, "wrong user name or password"},
+		"one is named":  {"corp", `{"data": ["corp", "local"]}`, `wrong user name or password, or no backend "corp"`},
+		"odd names":     {"", `{"data": ["a\u0007b", "local"]}`, "wrong user name or password"},
+		"no answer":     {"", `<html>`, "wrong user name or password"},
+	} {
+		client, _ := talk(Config{Backend: c.backend}, map[string]dialect.Reply{"POST /0.1/token": reply(401, failed), "GET /0.1/backends": reply(200, c.backends)})
+		_, err := client.Login(t.Context(), alice(), token.Request{})
+		if !errors.Is(err, token.ErrCredentials) || err.Error() != c.text {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Only a server of 2017 has words for a backend that is missing; other 400s are about
+// something else.
+func TestABackendIsMissedWhereTheServerMissesIt(t *testing.T) {
+	for body, missed := range map[string]bool{
+		`{"reason": ["Missing data for required field."]}`:               true,
+		`{"reason": ["Invalid backend"]}`:                                true,
+		`{"reason": ["Invalid expiration"]}`:                             false,
+		`{"message": "{'expiration': ['Must be greater than 1.']}"}`:     false,
+		`<html>400 The plain HTTP request was sent to HTTPS port</html>`: false,
+	} {
+		client, _ := talk(Config{}, map[string]dialect.Reply{"POST /0.1/token": reply(400, body)})
+		_, err := client.Login(t.Context(), alice(), token.Request{})
+		if !errors.Is(err, token.ErrDenied) || strings.Contains(err.Error(), "no backend is named") != missed {
+			t.Errorf("%s: %v", body, err)
+		}
+	}
+}
+
+func TestASessionTellsWhereItWasMadeAndByWhat(t *testing.T) {
+	row := `{"total": 1, "filtered": 1, "items": [{"uuid": "c5a1", "remote_addr": "192.0.2.7", "user_agent": "curl/8.5", "created_at": "2026-01-05T15:16:58"}]}`
+	client, _ := talk(Config{}, map[string]dialect.Reply{"GET /0.1/users/me/sessions": reply(200, row)})
+	list, err := client.ListSessions(t.Context(), secret())
+	if err != nil || len(list) != 1 || list[0].Client != "192.0.2.7" || list[0].Name != "curl/8.5" || list[0].CreatedAt.IsZero() {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 

@@ -20,13 +20,16 @@ type listRow struct {
 	Mobile    bool   `json:"mobile"`
 	CreatedAt string `json:"created_at"`
 	ExpiresAt string `json:"expires_at"`
+	// Where a session was made, and by what.
+	RemoteAddr string `json:"remote_addr"`
+	UserAgent  string `json:"user_agent"`
 }
 
 // login is a row in our words, of the list at a path.
 func (r *listRow) login(path string) token.Login {
 	l := token.Login{ID: r.ClientID, Client: r.ClientID, User: r.UserUUID, Door: "wazo"}
 	if path == PathMySessions {
-		l.ID = r.UUID
+		l.ID, l.Client, l.Name = r.UUID, r.RemoteAddr, r.UserAgent
 	}
 	l.CreatedAt, l.ExpiresAt = instant(r.CreatedAt), instant(r.ExpiresAt)
 	if r.Mobile {
@@ -111,7 +114,8 @@ func (c *Client) EndLogin(ctx context.Context, bearer token.Secret, id string) e
 }
 
 // ListSessions returns the sessions of the bearer's user, each of which is an access
-// token. Their IDs are UUIDs.
+// token. Their IDs are UUIDs; Client is the address that one was made from, Name the
+// program that made it, where the service tells.
 func (c *Client) ListSessions(ctx context.Context, bearer token.Secret) ([]token.Login, error) {
 	sessions, err := c.list(ctx, bearer, PathMySessions)
 	if err != nil {

@@ -57,6 +57,8 @@ func refusal(r dialect.Reply, m dialect.Message) error {
 	switch {
 	case r.Status == http.StatusOK || r.Status == http.StatusNoContent:
 		return nil
+	case r.Status == http.StatusTooManyRequests && strings.HasSuffix(text, MessageSessions):
+		return token.Refuse(token.ErrThrottled, "the server refused: %s", text) // to wait is of no use
 	case r.Status == http.StatusTooManyRequests:
 		return &token.Refusal{Kind: token.ErrThrottled, Reason: "the server asks to wait: " + text, RetryAfter: retryAfter(r)}
 	case r.Status >= 500:

@@ -63,6 +63,7 @@ const (
 	MessageUnauthorized = "Unauthorized"
 	MessageDenied       = "Unauthorized for " // before what the token gives no access to
 	MessageSuccess      = "success"
+	MessageSessions     = "number of active sessions" // at the end of why there is no token more
 )
 
 // Request is what a token is asked for with. Its zero members are left out.

@@ -80,8 +80,11 @@ func (w *writer) updatePolicy(c store.UpdatePolicy) error {
 }
 
 func (w *writer) deletePolicy(c store.DeletePolicy) error {
-	const query = "DELETE FROM policies WHERE tenant = ? AND uuid = ? AND ? IN (0, updated_at)"
-	rows, err := w.exec(query, c.Tenant, c.UUID, c.Read)
+	query, args := "DELETE FROM policies WHERE tenant = ? AND uuid = ?", []any{c.Tenant, c.UUID}
+	if c.Read != 0 {
+		query, args = query+" AND updated_at = ?", append(args, c.Read)
+	}
+	rows, err := w.exec(query, args...)
 	if err != nil || rows > 0 {
 		return err
 	}
