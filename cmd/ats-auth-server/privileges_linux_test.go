@@ -272,8 +272,8 @@ func TestFilesOfRootInTheStoreAreRefusedWithTheCommandThatMendsIt(t *testing.T) 
 	r.says(t, `"msg":"serving"`)
 	r.end()
 	code, complaint := refused(t, exec.Command(program, "-c", file, "-u", "nobody"))
-	said := regexp.MustCompile(`^ats-auth-server: (.*)\nhint: (chown .*)\n$`).FindStringSubmatch(complaint)
-	if code != 3 || said == nil || said[1] != dir+"/state does not belong to nobody, whom --user names" {
+	said := regexp.MustCompile(`^ats-auth-server: (.*)\nhint: (chown -h .* \S*/state)\n$`).FindStringSubmatch(complaint)
+	if code != 3 || said == nil || said[1] != dir+"/state/store.db does not belong to nobody, whom --user names" {
 		t.Fatalf("%d %q", code, complaint)
 	}
 	if out, err := exec.Command("sh", "-c", said[2]).CombinedOutput(); err != nil {
@@ -321,7 +321,7 @@ func TestOnlyRootBecomesSomebodyElse(t *testing.T) {
 	}
 	for _, user := range []string{"root", "0", "1:1", "65534:0"} {
 		code, complaint := refused(t, asNobody("-u", user))
-		if want := "ats-auth-server: --user " + user + ": only root can serve as another user\n"; code != 3 || complaint != want {
+		if want := "ats-auth-server: --user " + user + ": only root can become another user\n"; code != 3 || complaint != want {
 			t.Errorf("%s: %d %q, want %q", user, code, complaint, want)
 		}
 	}
@@ -341,5 +341,88 @@ func TestOnlyRootBecomesSomebodyElse(t *testing.T) {
 		}
 		r.end()
 		log.Close()
+	}
+}
+
+// administer runs a command to its end.
+func administer(t *testing.T, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, complaints bytes.Buffer
+	c := exec.Command(program, args...)
+	c.Env, c.Stdout, c.Stderr = []string{"HOME=/nowhere"}, &out, &complaints
+	done := time.AfterFunc(20*time.Second, func() { _ = c.Process.Kill() })
+	defer done.Stop()
+	if err := c.Run(); err != nil && c.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return c.ProcessState.ExitCode(), out.String(), complaints.String()
+}
+
+func TestRootIsToldToManageTheStoreOfAUserAsThatUser(t *testing.T) {
+	needRoot(t)
+	dir := openDir(t)
+	file := configured(t, dir, "127.0.0.1:0")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The master key is made beside the store, or given by root.
+	for _, own := range []string{"master_key_file = " + dir + "/new/state/master.key", "master_key_file = " + dir + "/master.txt"} {
+		if err := os.RemoveAll(filepath.Join(dir, "new")); err != nil {
+			t.Fatal(err)
+		}
+		write(t, 0o600, regexp.MustCompile(`(?m)^master_key_file = .*$`).ReplaceAllString(string(text), own), file)
+		r := start(t, dir, "-c", file, "-u", "nobody")
+		r.says(t, `"msg":"serving"`)
+		for _, args := range [][]string{{"user", "add", "bad name'", "--generate"}, {"user", "list"}, {"backup", dir + "/copy.db"}, {"revoke", "--all"}} {
+			code, stdout, stderr := administer(t, append([]string{"-c", file}, args...)...)
+			said := regexp.MustCompile(`^ats-auth-server: (.*) belongs to the user nobody: .*\nhint: (.*)\n$`).FindStringSubmatch(stderr)
+			if code != 3 || stdout != "" || said == nil || !strings.HasPrefix(said[1], dir+"/new/state/") || strings.Contains(stderr, "chown") {
+				t.Fatalf("%v: %d %q %q", args, code, stdout, stderr)
+			}
+			if args[0] == "backup" {
+				continue // where nobody may write
+			}
+			if out, err := exec.Command("sh", "-c", said[2]).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v %s", said[2], err, out)
+			}
+		}
+		if _, stdout, stderr := administer(t, "-c", file, "-u", "65534:65534", "user", "list"); !strings.Contains(stdout, "bad name'") {
+			t.Errorf("the hint was not followed: %q %q", stdout, stderr)
+		}
+		if code, _, stderr := administer(t, "-c", file, "revoke", "-u", "nobody", "--user", "bad name'"); code != 0 {
+			t.Errorf("-u beside another --user: %d %s", code, stderr)
+		}
+		files, err := filepath.Glob(filepath.Join(dir, "new", "state", "*"))
+		if err != nil || len(files) < 2 {
+			t.Fatalf("%v %v", files, err)
+		}
+		for _, name := range files {
+			info, err := os.Stat(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if owner := info.Sys().(*syscall.Stat_t); owner.Uid != nobody {
+				t.Errorf("%s is of %d", name, owner.Uid)
+			}
+		}
+		r.end()
+	}
+}
+
+func TestACommandOfRootMakesTheStoreAsTheUserThatItIsTold(t *testing.T) {
+	needRoot(t)
+	dir := openDir(t)
+	file := configured(t, dir, "127.0.0.1:0")
+	if code, _, stderr := administer(t, "-c", file, "-u", "nobody", "policy", "add", "desk"); code != 0 {
+		t.Fatalf("%d %s", code, stderr)
+	}
+	start(t, dir, "-c", file, "-u", "nobody").says(t, `"msg":"serving"`)
+	if code, stdout, stderr := administer(t, "-c", file, "-u", "nobody", "policy", "list"); code != 0 || !strings.Contains(stdout, "\ndesk ") {
+		t.Errorf("%d %q %q", code, stdout, stderr)
+	}
+	// A key is imported over several readings of the configuration, which only root may.
+	if code, _, stderr := administer(t, "-c", file, "-u", "nobody", "key", "import", "--door", "oauth2", dir+"/server.key"); code != 0 {
+		t.Errorf("%d %s", code, stderr)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -42,6 +43,7 @@ func (a *app) revokeCommand() *cobra.Command {
 		},
 	})
 	c.Flags().StringVar(&user, "user", "", "the user's `NAME`")
+	a.runAsFlag(c)
 	c.Flags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the user")
 	c.Flags().BoolVar(&all, "all", false, "everybody")
 	return c
@@ -63,6 +65,9 @@ master.key too, elsewhere.`,
 				return err
 			}
 			if err := config.haveStore(); err != nil {
+				return err
+			}
+			if err := a.comeToStore(config); err != nil {
 				return err
 			}
 			st, err := openStore(c.Context(), config.store)
@@ -98,36 +103,44 @@ func (a *app) checkCommand() *cobra.Command {
 					return err
 				}
 			}
-			if err := config.reachBackends(c.Context()); err != nil {
+			doubts, err := config.reachBackends(c.Context())
+			if err != nil {
 				return err
 			}
-			warnings := append([]string{}, config.warnings()...)
+			warnings := append(append([]string{}, config.warnings()...), doubts...)
 			if err := config.haveStore(); err != nil {
-				return a.answerCheck(config, append(warnings, err.Error()))
+				return a.answerCheck(config, append(append(warnings, config.strangersToNothing()...), err.Error()))
 			}
-			s, st, err := a.open(c.Context(), config, nil)
-			if err != nil {
+			if err := a.comeToStore(config); err != nil {
 				return err
 			}
-			defer st.Close()
-			if err := s.Ready(c.Context()); err != nil {
-				return err
-			}
-			empty, err := nobody(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			strangers, err := config.strangers(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			warnings = append(warnings, strangers...)
-			if empty {
-				warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
-			}
-			return a.answerCheck(config, warnings)
+			return a.over(c.Context(), config, func(s *server.Server) error {
+				more, err := config.checkStore(c.Context(), s)
+				if err != nil {
+					return err
+				}
+				return a.answerCheck(config, append(warnings, more...))
+			})
 		},
 	})
+}
+
+// checkStore looks at what is in the store.
+func (c *config) checkStore(ctx context.Context, s *server.Server) (warnings []string, err error) {
+	if err := s.Ready(ctx); err != nil {
+		return nil, err
+	}
+	strangers, strangersErr := c.strangers(ctx, s)
+	rights, rightsErr := idleRights(ctx, s)
+	empty, emptyErr := nobody(ctx, s)
+	if err := errors.Join(strangersErr, rightsErr, emptyErr); err != nil {
+		return nil, err
+	}
+	warnings = slices.Concat(strangers, rights)
+	if empty {
+		warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
+	}
+	return warnings, nil
 }
 
 // nobody reports that no tenant has a user or a service account.

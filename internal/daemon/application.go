@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) applicationCommand() *cobra.Command {
-	c := &cobra.Command{Use: "application", Short: "Manage the applications that ask for tokens, the clients of OAuth 2.0"}
+	c := &cobra.Command{Use: "application", Short: "Manage the applications, the clients of OAuth 2.0"}
 	var tenant string
 	c.PersistentFlags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the application")
 	c.AddCommand(
@@ -135,7 +135,7 @@ func readPublicFile(name string) ([]byte, error) {
 func (a *app) applicationAdd(tenant *string) *cobra.Command {
 	var f applicationFlags
 	c := a.formatFlag(&cobra.Command{
-		Use: "add NAME", Short: "Add an application, and print its client_id and, this once, its client_secret", Args: cobra.ExactArgs(1),
+		Use: "add NAME", Short: "Add an application, and print its client_id and client_secret", Args: cobra.ExactArgs(1),
 		Long: `Add an application, and print its client_id and, this once, its client_secret.
 
 With --organisation it is one of the awx door: it may ask for the scopes read and
@@ -272,7 +272,7 @@ func (a *app) applicationDelete(tenant *string) *cobra.Command {
 }
 
 func (a *app) applicationSecret(tenant *string) *cobra.Command {
-	return a.applicationChange(tenant, "secret ID", "Give an application a new client_secret; the old one is void at once",
+	return a.applicationChange(tenant, "secret ID", "Give an application a new client_secret; the old is void at once",
 		func(ctx context.Context, s *server.Server, known store.Application) error {
 			secret, err := s.SetApplicationSecret(ctx, known.Tenant, known.ID)
 			if err != nil {

@@ -143,6 +143,8 @@ func (v *values) readLDAP(p *place) {
 	switch {
 	case text("url") == "":
 		v.refuse("[%s] url is missing, which type = ldap needs", section)
+	case slices.ContainsFunc(strings.Fields(p.ldap.URL), func(u string) bool { return !strings.Contains(u, "://") }):
+		v.refuse("[%s] url: ldap:// or ldaps:// is missing before an address", section) // which may hold a password
 	case text("user_base") == "":
 		v.refuse("[%s] user_base is missing, which type = ldap needs", section)
 	case p.ldap.BindDN == "" && p.secret != "":
@@ -226,7 +228,7 @@ func (p place) open(log *slog.Logger) (*backend.LDAP, error) {
 	if p.secret != "" {
 		secret, err := inifile.ReadSecretFile(p.secret)
 		if err != nil {
-			return nil, err
+			return nil, p.secretError(err)
 		}
 		config.BindPassword = token.NewPassword(secret)
 	}
@@ -238,7 +240,34 @@ func (p place) open(log *slog.Logger) (*backend.LDAP, error) {
 	}
 	directory, err := backend.NewLDAP(config)
 	if err != nil {
-		return nil, refuse("[%s] %w", p.section(), err)
+		return nil, refuse("[%s] %s", p.section(), inKeys(err))
 	}
 	return directory, nil
+}
+
+// secretError names the key whose file cannot be read.
+func (p place) secretError(err error) error {
+	var file *inifile.Error
+	if !errors.As(err, &file) {
+		return err
+	}
+	return &inifile.Error{Problem: "[" + p.section() + "] bind_password_file: " + file.Problem, Hint: file.Hint, Cause: file.Cause}
+}
+
+// inKeys tells what is wrong with a directory by the keys that say it.
+func inKeys(err error) string {
+	text := strings.TrimPrefix(err.Error(), "directory: ")
+	for word, key := range map[string]string{
+		"roles: ": "role_", "policies: ": "policy_", "bind dn ": "bind_dn ", "user base ": "user_base ", "group base ": "group_base ",
+		"name attribute ": "name_attribute ", "id attribute ": "id_attribute ", "user filter ": "user_filter ", "group filter ": "group_filter ",
+		"no certificate in the ca file": "cacert: no certificate in it",
+	} {
+		if rest, is := strings.CutPrefix(text, word); is {
+			return key + rest
+		}
+	}
+	if strings.HasPrefix(text, "url: ") {
+		text = strings.ReplaceAll(text, "starttls", "start_tls")
+	}
+	return text
 }

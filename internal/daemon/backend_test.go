@@ -89,6 +89,8 @@ func TestABackendThatCannotBeMeantIsRefusedByItsKey(t *testing.T) {
 		{"[backend corp]\ntype = ldap\nurl = ldap://h\n", "", "[backend corp] user_base is missing, which type = ldap needs"},
 		{ldap("bind_dn = cn=x"), "", "[backend corp] bind_password_file is missing, which bind_dn needs"},
 		{ldap("bind_password_file = x"), "", "[backend corp] bind_dn is missing, to which bind_password_file belongs"},
+		{"[backend corp]\ntype = ldap\nurl = canary@127.0.0.1:389\nuser_base = dc=x\n", "", "[backend corp] url: ldap:// or ldaps:// is missing before an address"},
+		{ldap("bind_password = canary"), "", `FILE:5: unknown key "bind_password" in [backend corp]` + "\nhint: it is called bind_password_file, and names a file that holds the password\n"},
 		{ldap("timeout = 0"), "", `[backend corp] timeout = "0" (from FILE) is not above 0`},
 		{ldap("timeout = soon"), "", `[backend corp] timeout = "soon" (from FILE) is not a lifetime`},
 		{ldap("connections = 0"), "", `[backend corp] connections = "0" (from FILE) is not above 0`},
@@ -156,11 +158,11 @@ func configured(t *testing.T, file string, args ...string) (code int, stdout, st
 func TestADirectoryThatCannotBeBuiltIsRefusedByItsSectionWhereItIsAsked(t *testing.T) {
 	dir := t.TempDir()
 	for more, want := range map[string]string{
-		"user_filter = (uid={name}\n":                       `[backend corp] directory: user filter "(uid={name}"`,
-		"role_admin = cn=a;nonsense\n":                      `[backend corp] directory: roles: admin: "nonsense"`,
-		"policy_x = nonsense\n":                             `[backend corp] directory: policies: x: "nonsense"`,
+		"user_filter = (uid={name}\n":                       `[backend corp] user_filter "(uid={name}"`,
+		"role_admin = cn=a;nonsense\n":                      `[backend corp] role_admin: "nonsense"`,
+		"policy_x = nonsense\n":                             `[backend corp] policy_x: "nonsense"`,
 		"cacert = /nowhere/ca.pem\n":                        "[backend corp] cacert: open /nowhere/ca.pem: no such file",
-		"bind_dn = cn=x\nbind_password_file = /nowhere/p\n": "/nowhere/p: no such file or directory",
+		"bind_dn = cn=x\nbind_password_file = /nowhere/p\n": "[backend corp] bind_password_file: /nowhere/p: no such file or directory",
 	} {
 		file := configure(t, dir, corp+more)
 		for _, args := range [][]string{{"check"}, {"serve"}} {

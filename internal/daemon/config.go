@@ -37,6 +37,7 @@ type config struct {
 	places        []place
 	idle          []string      // the backends that are never asked
 	certificates  *certificates // once they are read
+	person        *person       // whom the program is to become; nil: nobody else
 }
 
 // interpret turns texts into a configuration; v.err says what is wrong.
@@ -153,8 +154,9 @@ func (c *config) readSecrets(p *person) error {
 }
 
 // checkMaster judges the master key before the store is touched. A file that is
-// not there will be made. One that is p's is left for p, and of any other what it
-// holds is kept, since p may not read it.
+// not there will be made. One that is p's or lies beside the store, where p could put
+// anything in its place, is left for p; of any other what it holds is kept, since p may
+// not read it.
 func (c *config) checkMaster(p *person) error {
 	where, text := "[tokens] master_key", c.server.MasterKey.Reveal()
 	name := c.server.MasterKeyFile
@@ -163,10 +165,10 @@ func (c *config) checkMaster(p *person) error {
 			return refuse("[tokens] master_key and master_key_file exclude each other")
 		}
 		info, err := os.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) || err == nil && p.owns(info) {
+		if errors.Is(err, fs.ErrNotExist) || err == nil && p.owns(info) || p != nil && c.besideStore(name) {
 			return nil
 		}
-		if text, err = inifile.ReadSecretFile(name); err != nil {
+		if text, err = inifile.ReadRegularSecretFile(name); err != nil {
 			return err
 		}
 		where = "master key file " + inifile.ShowName(name)
@@ -242,9 +244,44 @@ func (a *app) withStore(ctx context.Context, c *config, use func(*server.Server)
 	if c.store == "memory:" {
 		return refuse("[store] url = memory: keeps nothing, so there is nothing to administer")
 	}
+	if err := a.comeToStore(c); err != nil {
+		return err
+	}
+	return a.over(ctx, c, use)
+}
+
+// empty is the configuration over a store in memory that has nothing.
+func (c *config) empty() *config {
+	e := *c
+	e.store, e.server.MasterKeyFile = "memory:", ""
+	return &e
+}
+
+// over opens a store and closes it.
+func (a *app) over(ctx context.Context, c *config, use func(*server.Server) error) error {
 	s, st, err := a.open(ctx, c, nil)
 	if err != nil {
 		return err
 	}
 	return errors.Join(use(s), st.Close())
+}
+
+// withNew is withStore for a command that asks for something before it adds, and then
+// tells. Where there is no store yet, it adds to one in memory first: what is refused
+// leaves none behind.
+func (a *app) withNew(ctx context.Context, c *config, add, tell func(*server.Server) error) error {
+	if err := a.comeToStore(c); err != nil {
+		return err
+	}
+	if c.haveStore() != nil {
+		if err := a.over(ctx, c.empty(), add); err != nil {
+			return err
+		}
+	}
+	return a.withStore(ctx, c, func(s *server.Server) error {
+		if err := add(s); err != nil {
+			return err
+		}
+		return tell(s)
+	})
 }

@@ -92,7 +92,9 @@ func Run(ctx context.Context, env Env) int {
 type app struct {
 	Env
 	configFile  string
-	user        string // whom the server becomes
+	user        string // whom the program becomes
+	userGiven   bool
+	config      *config // once it is read
 	logLevel    string
 	debug       bool
 	printConfig bool
@@ -113,7 +115,7 @@ variable of the environment: [store] url is ATS_AUTH_SERVER_STORE_URL, and
 [tenant dev] open_minting is ATS_AUTH_SERVER_TENANT_DEV_OPEN_MINTING. A variable
 names a section in lower case, or one of the file that differs in case alone.`,
 		RunE:              a.serve,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.begin() },
+		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return a.begin(c) },
 	}
 	root.SetIn(a.Stdin)
 	root.SetOut(a.Stdout)
@@ -121,7 +123,7 @@ names a section in lower case, or one of the file that differs in case alone.`,
 	root.SetVersionTemplate("ats-auth-server {{.Version}}\n")
 	serve := a.serveCommand()
 	a.rootFlags(root, serve)
-	root.AddCommand(serve, a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.policyCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.checkCommand(), a.versionCommand())
+	root.AddCommand(serve, a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.policyCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.backendCommand(), a.checkCommand(), a.versionCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },
@@ -136,6 +138,7 @@ func (a *app) rootFlags(root, serve *cobra.Command) {
 	all.StringVarP(&a.configFile, "config", "c", "", "configuration `FILE`; --config-file is the same")
 	all.StringVar(&a.configFile, "config-file", "", "same as --config")
 	_ = all.MarkHidden("config-file")
+	all.StringVarP(&a.user, "user", "u", "", "be `USER`, a name, UID or UID:GID, before the store is opened; for root alone")
 	all.BoolVarP(&a.debug, "debug", "d", false, "log debug messages, same as --log-level debug")
 	all.StringVarP(&a.logLevel, "log-level", "l", "info", "log messages of `LEVEL` and above: critical, error, warning, info or debug")
 	f := root.Flags()
@@ -159,7 +162,6 @@ func (a *app) versionCommand() *cobra.Command {
 // serveFlags are those of serving. -f changes nothing: the server always stays
 // in the foreground.
 func (a *app) serveFlags(c *cobra.Command) {
-	c.Flags().StringVarP(&a.user, "user", "u", "", "serve as `USER`, a name, UID or UID:GID, from when the ports are open; for root alone")
 	c.Flags().BoolP("foreground", "f", false, "stay in the foreground, as it always does")
 	c.Flags().BoolVar(&a.printConfig, "print-config", false, "print every key, its value and where it came from, and exit")
 }
@@ -170,8 +172,16 @@ func (a *app) formatFlag(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// runAsFlag is -u of a command whose --user is another.
+func (a *app) runAsFlag(c *cobra.Command) {
+	c.Flags().StringVarP(&a.user, "run-as", "u", "", "be `USER` before the store is opened: what --user is to other commands")
+}
+
 // begin refuses what is mistyped before anything is done.
-func (a *app) begin() error {
+func (a *app) begin(c *cobra.Command) error {
+	if f := c.Flags().ShorthandLookup("u"); f != nil {
+		a.userGiven = f.Changed
+	}
 	if _, ok := levels()[a.logLevel]; !ok {
 		return command.Usage("log level %q is not one of critical, error, warning, info, debug", a.logLevel)
 	}

@@ -157,7 +157,7 @@ func keyTable(views []keyView) string {
 func (a *app) keyList() *cobra.Command {
 	var p keyPlace
 	c := a.formatFlag(&cobra.Command{
-		Use: "list", Short: "List the keys in force or to come, of each door and tenant the signing one first",
+		Use: "list", Short: "List the keys in force or to come, the signing ones first",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.with(c.Context(), func(s *server.Server) error {
 				views, err := p.keys(c.Context(), s, time.Now())
@@ -280,7 +280,7 @@ func minutes(d time.Duration) string {
 func (a *app) keyRemove() *cobra.Command {
 	var p keyPlace
 	return p.add(a.formatFlag(&cobra.Command{
-		Use: "remove KID", Short: "Take a key away; the tokens that it signed are void within a second", Args: cobra.ExactArgs(1),
+		Use: "remove KID", Short: "Take a key away; what it signed is void within a second", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			place, err := a.place(p)
 			if err != nil {
@@ -310,7 +310,7 @@ func (a *app) keyRemove() *cobra.Command {
 func (a *app) keyShowSecret() *cobra.Command {
 	var p keyPlace
 	return p.add(a.formatFlag(&cobra.Command{
-		Use: "show-secret", Short: "Print the shared secret that verifies tokens, the jwt_secret of clients",
+		Use: "show-secret", Short: "Print the secret that verifies tokens, the jwt_secret of clients",
 		RunE: func(c *cobra.Command, _ []string) error {
 			place, err := a.place(p)
 			if err != nil {

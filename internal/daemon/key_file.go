@@ -134,7 +134,7 @@ func (f exportFlags) check() (exportFlags, error) {
 func (a *app) keyExport() *cobra.Command {
 	var f exportFlags
 	c := f.add(a.formatFlag(&cobra.Command{
-		Use: "export", Short: "Write what verifies tokens: public keys, those of the ats door with their secrets",
+		Use: "export", Short: "Write what verifies tokens: public keys, or shared secrets",
 		Long: `Write the keys in force as a JWK set (RFC 7517), for a verifier. Those of the
 ats door are shared secrets: whoever has the file can make tokens that such a
 verifier takes. All others are public keys.

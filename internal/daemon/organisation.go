@@ -16,7 +16,7 @@ import (
 )
 
 func (a *app) organisationCommand() *cobra.Command {
-	c := &cobra.Command{Use: "organisation", Short: "Manage the organisations, to which users and applications of the awx door belong"}
+	c := &cobra.Command{Use: "organisation", Short: "Manage the organisations of the awx door"}
 	var tenant string
 	c.PersistentFlags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the organisation")
 	c.AddCommand(
@@ -29,7 +29,7 @@ func (a *app) organisationCommand() *cobra.Command {
 func (a *app) organisationAdd(tenant *string) *cobra.Command {
 	var description string
 	c := a.formatFlag(&cobra.Command{
-		Use: "add NAME", Short: "Add an organisation, and print the number that clients of the awx door know it by", Args: cobra.ExactArgs(1),
+		Use: "add NAME", Short: "Add an organisation, and print its number at the awx door", Args: cobra.ExactArgs(1),
 		Example: "  ats-auth-server organisation add Default --description 'People of the house'",
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] == "" {

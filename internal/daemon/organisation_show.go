@@ -73,7 +73,7 @@ func organisationTable(views []organisationView) string {
 
 func (a *app) organisationList(tenant *string) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
-		Use: "list", Short: "List the organisations of a tenant, in the order in which they were made",
+		Use: "list", Short: "List the organisations of a tenant, the oldest first",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.inTenant(c.Context(), *tenant, func(s *server.Server) error {
 				all, err := s.Organisations(c.Context(), *tenant)

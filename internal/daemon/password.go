@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -51,6 +52,11 @@ func (a *app) readPassword(ctx context.Context, p passwordFlags, whose string) (
 		text, err = a.askPassword(ctx, whose)
 	}
 	return token.NewPassword(text), err
+}
+
+// passwordOnce is readPassword for what is done twice.
+func (a *app) passwordOnce(ctx context.Context, p passwordFlags, whose string) func() (token.Secret, error) {
+	return sync.OnceValues(func() (token.Secret, error) { return a.readPassword(ctx, p, whose) })
 }
 
 // secretFromStdin reads all of standard input, less one newline, or until ctx

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -15,7 +17,7 @@ import (
 )
 
 func (a *app) policyCommand() *cobra.Command {
-	c := &cobra.Command{Use: "policy", Short: "Manage the policies, named lists of what tokens of the wazo door allow"}
+	c := &cobra.Command{Use: "policy", Short: "Manage the policies: what tokens of the wazo door allow"}
 	var tenant string
 	c.PersistentFlags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the policy")
 	c.AddCommand(a.policyAdd(&tenant), a.policyList(&tenant), a.policyShow(&tenant), a.policySet(&tenant), a.policyDelete(&tenant))
@@ -25,6 +27,13 @@ func (a *app) policyCommand() *cobra.Command {
 // aclFlag names access strings. A comma in one is a part of it.
 func aclFlag(c *cobra.Command, list *[]string, usage string) {
 	c.Flags().StringArrayVar(list, "acl", nil, usage)
+}
+
+// warnOfTemplates tells of access strings that give nobody anything.
+func (a *app) warnOfTemplates(list []string) {
+	for _, fault := range server.DroppedTemplates(list) {
+		a.say("warning: %s", fault)
+	}
 }
 
 // given is what a flag lists that may be repeated: nil where it is not there, and
@@ -46,9 +55,9 @@ func (a *app) policyAdd(tenant *string) *cobra.Command {
 	var acl []string
 	var description string
 	c := a.formatFlag(&cobra.Command{
-		Use: "add NAME --acl ACL", Short: "Add a policy, and print the UUID that clients of the wazo door know it by", Args: cobra.ExactArgs(1),
+		Use: "add NAME --acl ACL", Short: "Add a policy, and print its UUID at the wazo door", Args: cobra.ExactArgs(1),
 		Example: "  ats-auth-server policy add operators --acl confd.users.read --acl 'confd.users.me.#'\n" +
-			"  ats-auth-server policy add mailbox --acl 'confd.users.{{ .uuid }}.voicemails.read'",
+			"  ats-auth-server policy add mailbox --acl 'confd.users.{{ uuid }}.voicemails.read'",
 		RunE: func(c *cobra.Command, args []string) error {
 			if args[0] == "" {
 				return command.Usage("the policy name is empty")
@@ -58,15 +67,16 @@ func (a *app) policyAdd(tenant *string) *cobra.Command {
 				return err
 			}
 			wanted := store.Policy{Tenant: *tenant, Name: args[0], Description: description, Templates: given(c, "acl", acl)}
-			return a.withStore(c.Context(), config, func(s *server.Server) error {
-				made, err := s.AddPolicy(c.Context(), wanted)
+			var made store.Policy
+			return a.withNew(c.Context(), config, func(s *server.Server) (err error) {
+				made, err = s.AddPolicy(c.Context(), wanted)
 				if errors.Is(err, store.ErrExists) {
 					return fmt.Errorf("there is a policy %q already", wanted.Name)
 				}
-				if err != nil {
-					return err
-				}
+				return err
+			}, func(*server.Server) error {
 				a.say("policy %s added", made.Name)
+				a.warnOfTemplates(made.Templates)
 				object := struct {
 					UUID string `json:"uuid"`
 					Name string `json:"name"`
@@ -132,15 +142,29 @@ func lines(list []string) []string {
 	return shown
 }
 
+// policyTable leaves of a description what a terminal of 80 columns has room for.
 func policyTable(views []policyView) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tUUID\tACL\tDESCRIPTION\tCREATED")
+	fmt.Fprintln(w, "NAME\tUUID\tACL\tDESCRIPTION")
+	longest := len("NAME")
 	for _, v := range views {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", oneLine(v.Name), v.UUID, len(v.ACL), oneLine(orDash(v.Description)), v.Created)
+		longest = max(longest, utf8.RuneCountInString(v.Name))
+	}
+	room := max(12, 80-longest-len("  01234567-89ab-cdef-0123-456789abcdef  ACL  "))
+	for _, v := range views {
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\n", oneLine(v.Name), v.UUID, len(v.ACL), cut(oneLine(orDash(v.Description)), room))
 	}
 	w.Flush()
 	return b.String()
+}
+
+// cut keeps so many characters of a text.
+func cut(text string, most int) string {
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
 }
 
 func (a *app) policyList(tenant *string) *cobra.Command {
@@ -205,6 +229,7 @@ Tokens keep what they allow; later ones follow.`,
 					return err
 				}
 				a.say("policy %s changed; tokens keep what they allow", p.Name)
+				a.warnOfTemplates(templates)
 				return a.answer(map[string]string{"name": p.Name}, "")
 			})
 		},
@@ -228,8 +253,63 @@ nothing by it from then on.`,
 					return err
 				}
 				a.say("policy %s deleted; tokens keep what they allow", args[0])
+				if err := a.warnOfDeleted(c.Context(), s, *tenant, args[0]); err != nil {
+					return err
+				}
 				return a.answer(map[string]string{"name": args[0]}, "")
 			})
 		},
 	})
+}
+
+// warnOfDeleted tells of those who name a policy that is not there any more.
+func (a *app) warnOfDeleted(ctx context.Context, s *server.Server, tenant, name string) error {
+	config, err := a.load()
+	if err != nil {
+		return err
+	}
+	for _, p := range config.places {
+		if slices.Contains(p.policies(), name) && (p.Tenant == "" || p.Tenant == tenant) {
+			a.say("warning: [%s] names the policy %q, which gives nothing there now", p.section(), name)
+		}
+	}
+	missing, err := missingPolicies(ctx, s, tenant)
+	if n := missing[name]; n > 0 {
+		a.say("warning: %s", ofUsers(name, tenant, n))
+	}
+	return err
+}
+
+// missingPolicies counts the users of a tenant by each policy that they have and that
+// is not there.
+func missingPolicies(ctx context.Context, s *server.Server, tenant string) (map[string]int, error) {
+	all, err := s.Policies(ctx, tenant)
+	if err != nil {
+		return nil, err
+	}
+	there := make(map[string]bool)
+	for _, p := range all {
+		there[p.Name] = true
+	}
+	list, err := allUsers(ctx, s, tenant)
+	if err != nil {
+		return nil, err
+	}
+	missing := make(map[string]int)
+	for _, u := range list {
+		for _, name := range u.Policies {
+			if !there[name] {
+				missing[name]++
+			}
+		}
+	}
+	return missing, nil
+}
+
+func ofUsers(policy, tenant string, n int) string {
+	who := fmt.Sprintf("%d users", n)
+	if n == 1 {
+		who = "1 user"
+	}
+	return fmt.Sprintf("%s of the tenant %s with the policy %q: it gives nothing, since it is not there", who, tenant, policy)
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -95,18 +96,35 @@ func (p *person) own(dir string) error {
 }
 
 func (p *person) owns(info fs.FileInfo) bool {
-	stat, known := info.Sys().(*syscall.Stat_t)
-	return p != nil && known && int(stat.Uid) == p.uid
+	uid, _, known := ownerOf(info)
+	return p != nil && known && uid == p.uid
 }
 
-// reaches reports why p, by whom it is asked, cannot use the directory of the store.
+func ownerOf(info fs.FileInfo) (uid, gid int, known bool) {
+	stat, known := info.Sys().(*syscall.Stat_t)
+	if !known {
+		return 0, 0, false
+	}
+	return int(stat.Uid), int(stat.Gid), true
+}
+
+// reaches reports why p, by whom it is asked, cannot use the directory of the store, or
+// make it.
 func (p *person) reaches(c *config) error {
 	const readWriteEnter = 7
 	dir, onDisk := c.stateFile("")
 	if !onDisk {
 		return nil
 	}
-	if err := syscall.Access(dir, readWriteEnter); err != nil {
+	there := dir
+	for absent(os.Stat, there) {
+		there = filepath.Dir(there)
+	}
+	err := syscall.Access(there, readWriteEnter)
+	switch {
+	case err != nil && there != dir:
+		return refuse("[store] url: %s cannot make the directory %s in %s, and root makes none where others have a say, or behind a link: %w", p.name, dir, there, err)
+	case err != nil:
 		return refuse("[store] url: %s cannot use the directory %s, of which the store has need: %w", p.name, dir, err)
 	}
 	return nil

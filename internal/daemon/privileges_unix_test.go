@@ -61,8 +61,8 @@ func TestWhomTheServerIsToBeIsRefusedWhereItCannotBe(t *testing.T) {
 		{"0:" + gid, 0, ""},
 		{"0:4711", 0, "root can take on any group again"},
 		{"1000:" + gid, 1000, ""},
-		{"1000:4711", 1000, "only root can serve as another user"},
-		{"root", 1000, "only root can serve as another user"},
+		{"1000:4711", 1000, "only root can become another user"},
+		{"root", 1000, "only root can become another user"},
 		{"no-such-user", 0, "there is no such user"},
 		{"no:such", 0, "neither a name nor UID nor UID:GID"},
 		{"1:", 0, "neither a name nor UID nor UID:GID"},
@@ -88,18 +88,23 @@ func TestWhomTheServerIsToBeIsRefusedWhereItCannotBe(t *testing.T) {
 	}
 }
 
-func TestTheUserOfServingIsNoFlagOfOtherCommands(t *testing.T) {
+func TestEveryCommandCanBecomeAnotherUser(t *testing.T) {
 	dir := t.TempDir()
 	for _, c := range []struct {
 		args []string
 		code int
 		want string
 	}{
-		{[]string{"-u", "root"}, exitConfig, "--user root: only root can serve as another user"},
-		{[]string{"serve", "--user", "root"}, exitConfig, "--user root: only root can serve as another user"},
-		{[]string{"-u", "root", "serve"}, exitConfig, "--user root: only root can serve as another user"},
-		{[]string{"-u", "", "serve"}, exitUsage, "--user names nobody"},
-		{[]string{"user", "list", "-u", "root"}, exitUsage, "unknown flag: -u"},
+		{[]string{"-u", "root"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"serve", "--user", "root"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"-u", "root", "serve"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"-u", "", "serve"}, exitUsage, "-u is empty: whom? a name, UID or UID:GID"},
+		{[]string{"user", "list", "-u", "root"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"-u", "root", "user", "list"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"revoke", "-u", "root", "--all"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"-u", "root", "revoke", "--user", "marco"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"-u", "root", "token", "create", "--user", "marco"}, exitConfig, "--user root: only root can become another user"},
+		{[]string{"user", "list", "-u", ""}, exitUsage, "-u is empty"},
 		{[]string{"revoke", "--user", "marco"}, exitConfig, "there is no store"},
 	} {
 		code, stdout, stderr := run(t, dir, c.args...)

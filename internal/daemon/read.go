@@ -9,10 +9,24 @@ import (
 	"github.com/ats-auth/ats-auth/internal/inifile"
 )
 
-// load reads the configuration: environment over file over defaults.
-func (a *app) load() (*config, error) { return a.loadFor(nil) }
+// load reads the configuration: environment over file over defaults. It does so once:
+// whom the program becomes may not be able to.
+func (a *app) load() (*config, error) {
+	if a.config != nil {
+		return a.config, nil
+	}
+	p, err := a.person(a.userGiven)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.loadFor(p)
+	if err == nil {
+		a.config = c
+	}
+	return c, err
+}
 
-// loadFor is load for a server that is to become p.
+// loadFor is load for a program that is to become p.
 func (a *app) loadFor(p *person) (*config, error) {
 	v := &values{given: make(map[string]value), keys: make(map[string][]string)}
 	for _, s := range v.settings() {
@@ -27,6 +41,10 @@ func (a *app) loadFor(p *person) (*config, error) {
 	c := a.interpret(v)
 	if v.err != nil {
 		return nil, v.err
+	}
+	c.person = p
+	if err := a.refuseForeign(c, c.server.MasterKeyFile); err != nil {
+		return nil, err
 	}
 	return c, c.readSecrets(p)
 }

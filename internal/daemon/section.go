@@ -66,6 +66,11 @@ func schema() inifile.Schema {
 			return nil, errors.New("[" + kind + namePart + "] takes a name of 1 to 64 letters, digits and . - _")
 		}
 		return keys, nil
+	}, Called: func(section, key string) string {
+		if kind, name := kindOf(section); kind == "backend" && name != "" && key == "bind_password" {
+			return "bind_password_file, and names a file that holds the password"
+		}
+		return ""
 	}}
 }
 

@@ -28,11 +28,7 @@ func (a *app) serveCommand() *cobra.Command {
 }
 
 func (a *app) serve(c *cobra.Command, _ []string) (err error) {
-	p, err := a.person(c.Flags().Changed("user"))
-	if err != nil {
-		return err
-	}
-	config, err := a.loadFor(p)
+	config, err := a.load()
 	if err != nil {
 		return err
 	}
@@ -52,7 +48,7 @@ func (a *app) serve(c *cobra.Command, _ []string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, closeBackends()) }()
-	if err := config.become(p, logger); err != nil {
+	if err := a.become(config, logger); err != nil {
 		return err
 	}
 	return a.serveStore(c.Context(), ports, config, logger)
@@ -66,24 +62,6 @@ func (a *app) openFiles(c *config, logger *slog.Logger) (closeBackends func() er
 		}
 	}
 	return c.openBackends(logger)
-}
-
-// become lets the rest be done by p, from the store on.
-func (c *config) become(p *person, logger *slog.Logger) error {
-	if p == nil {
-		return nil
-	}
-	if err := p.settle(c); err != nil {
-		return err
-	}
-	if err := p.become(); err != nil {
-		return refuse("--user %s: %w", p.name, err)
-	}
-	logger.Info("privileges dropped", "user", p.name, "uid", p.uid, "gid", p.gid, "groups", p.groups)
-	if err := p.reaches(c); err != nil {
-		return err
-	}
-	return c.checkMaster(nil)
 }
 
 // serveStore opens the store and serves from it.
@@ -143,7 +121,7 @@ func (a *app) serveOn(ctx context.Context, p ports, c *config, s *server.Server,
 	servers := map[*http.Server]net.Listener{newHTTPServer(s, logger): doors}
 	if p.admin != nil {
 		servers[newHTTPServer(s.Health(), logger)] = p.admin
-		logger.Info("health and readiness", "url", "http://"+p.admin.Addr().String()+"/readyz")
+		logger.Info("health and readiness", "url", "http://"+spokenOf(c.adminListen, p.admin.Addr())+"/readyz")
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -153,11 +131,21 @@ func (a *app) serveOn(ctx context.Context, p ports, c *config, s *server.Server,
 		go func() { failed <- server.Serve(listener) }()
 	}
 	logger.Info(
-		"serving", "url", scheme+"://"+doors.Addr().String(), "public_url", c.server.PublicURL,
+		"serving", "url", scheme+"://"+spokenOf(c.listen, doors.Addr()), "public_url", c.server.PublicURL,
 		"dialects", strings.Join(c.server.Dialects, ", "), "store", maskURL(c.store), "version", a.Version,
 	)
 	err = a.wait(ctx, failed, certificates, logger)
 	return errors.Join(err, shutdown(servers, c.shutdownGrace, logger))
+}
+
+// spokenOf is an address as it was configured, with the port that it has got.
+func spokenOf(configured string, got net.Addr) string {
+	host, _, err := net.SplitHostPort(configured)
+	_, port, portErr := net.SplitHostPort(got.String())
+	if host == "" || errors.Join(err, portErr) != nil {
+		return got.String()
+	}
+	return net.JoinHostPort(host, port)
 }
 
 // listen opens a port and says in one sentence why it cannot.
@@ -192,14 +180,14 @@ func (a *app) wait(ctx context.Context, failed <-chan error, certificates *certi
 // The keys in the store are followed all the time.
 func reload(certificates *certificates, logger *slog.Logger) {
 	if certificates == nil {
-		logger.Info("asked to reload: there is no certificate to read again")
+		logger.Info("asked to reload: there is no certificate to read again; the configuration is read at the start alone: restart")
 		return
 	}
 	if err := certificates.reload(); err != nil {
 		logger.Error("the certificate stays as it was", "error", err)
 		return
 	}
-	logger.Info("certificate read again")
+	logger.Info("certificate read again; the configuration is read at the start alone: restart for that")
 }
 
 func shutdown(servers map[*http.Server]net.Listener, grace time.Duration, logger *slog.Logger) error {
@@ -257,6 +245,9 @@ func (c *config) warnings() []string {
 	}
 	for _, name := range c.idle {
 		list = append(list, fmt.Sprintf("[backend %s] is not in [server] backends: nobody logs in by it", name))
+	}
+	for _, p := range c.places {
+		list = append(list, p.doubts()...)
 	}
 	return append(list, c.mintingWarnings()...)
 }

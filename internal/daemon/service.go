@@ -13,10 +13,11 @@ import (
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 func (a *app) serviceCommand() *cobra.Command {
-	c := &cobra.Command{Use: "service", Short: "Manage the service accounts, programs that mint tokens for others at the tapis door"}
+	c := &cobra.Command{Use: "service", Short: "Manage the service accounts, which mint tokens at the tapis door"}
 	var tenant string
 	c.PersistentFlags().StringVar(&tenant, "tenant", store.DefaultTenant, "the `TENANT` of the service account")
 	c.AddCommand(a.serviceAdd(&tenant), a.serviceList(&tenant), a.serviceShow(&tenant), a.serviceSet(&tenant))
@@ -67,7 +68,15 @@ func (a *app) serviceAdd(tenant *string) *cobra.Command {
 				return err
 			}
 			made := store.ServiceAccount{Tenant: *tenant, Name: args[0], MayMint: mintIn(mayMint)}
-			return a.withStore(c.Context(), config, func(s *server.Server) error { return a.addService(c.Context(), s, made, p) })
+			password := a.passwordOnce(c.Context(), p, "service account "+made.Name)
+			return a.withNew(c.Context(), config, func(s *server.Server) error {
+				return addService(c.Context(), s, made, password)
+			}, func(s *server.Server) error {
+				a.say("service account %s added", made.Name)
+				a.hintClosed(s)
+				secret, _ := password() // it was read
+				return a.answerGenerated(p, made.Name, secret)
+			})
 		},
 	})
 	p.add(c)
@@ -75,7 +84,7 @@ func (a *app) serviceAdd(tenant *string) *cobra.Command {
 	return c
 }
 
-func (a *app) addService(ctx context.Context, s *server.Server, made store.ServiceAccount, p passwordFlags) error {
+func addService(ctx context.Context, s *server.Server, made store.ServiceAccount, password func() (token.Secret, error)) error {
 	if err := services().free(ctx, s, made.Tenant, made.Name); err != nil {
 		return err
 	}
@@ -84,18 +93,16 @@ func (a *app) addService(ctx context.Context, s *server.Server, made store.Servi
 			return err
 		}
 	}
-	password, err := a.readPassword(ctx, p, "service account "+made.Name)
+	secret, err := password()
 	if err != nil {
 		return err
 	}
-	if err := s.AddServiceAccount(ctx, made, password); errors.Is(err, store.ErrExists) {
+	if err := s.AddServiceAccount(ctx, made, secret); errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("there is a service account %q already", made.Name)
 	} else if err != nil {
 		return err
 	}
-	a.say("service account %s added", made.Name)
-	a.hintClosed(s)
-	return a.answerGenerated(p, made.Name, password)
+	return nil
 }
 
 func (a *app) serviceSet(tenant *string) *cobra.Command {

@@ -200,3 +200,32 @@ func TestTheServerTakesWhatOperationsSays(t *testing.T) {
 		}
 	}
 }
+
+// TestTheConfigurationForClientsOfWazoIsWarnedOfUntilItsPolicyIsMade follows the
+// comments of the file.
+func TestTheConfigurationForClientsOfWazoIsWarnedOfUntilItsPolicyIsMade(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "server.ini")
+	text := deployed(t, "wazo.ini")
+	if err := os.WriteFile(file, []byte(text+"[store]\nurl = sqlite:"+filepath.Join(dir, "store.db")+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const want = `warning: [backend xivo_user] names the policy "user"`
+	if before := mustConfigured(t, file, "check"); !strings.Contains(before, want) {
+		t.Errorf("before the first start:\n%s", before)
+	}
+	steps := regexp.MustCompile(`(?m)^#   ats-auth-server -u ats-auth -c FILE (.*)$`).FindAllStringSubmatch(text, -1)
+	if len(steps) != 2 {
+		t.Fatalf("the steps are %v", steps)
+	}
+	for _, m := range steps {
+		words := strings.Fields(strings.ReplaceAll(m[1], "'", ""))
+		if words[0] == "user" {
+			words = append(words, "--password-stdin")
+		}
+		mustConfigured(t, file, words...)
+	}
+	if after := mustConfigured(t, file, "check"); strings.Contains(after, "warning:") {
+		t.Errorf("after the steps:\n%s", after)
+	}
+}

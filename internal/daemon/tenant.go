@@ -20,7 +20,7 @@ import (
 const tapis = "tapis"
 
 func (a *app) tenantCommand() *cobra.Command {
-	c := &cobra.Command{Use: "tenant", Short: "Manage the tenants: bodies of users and services with keys of their own"}
+	c := &cobra.Command{Use: "tenant", Short: "Manage the tenants, which have users and keys of their own"}
 	c.AddCommand(a.tenantAdd(), a.tenantList(), a.tenantShow(), a.tenantSet())
 	return c
 }

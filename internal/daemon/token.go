@@ -28,7 +28,7 @@ type tokenFlags struct {
 func (a *app) tokenCreate() *cobra.Command {
 	var f tokenFlags
 	c := a.formatFlag(&cobra.Command{
-		Use: "create --user NAME", Short: "Make a personal token of a user for the awx door, and print its value, this once",
+		Use: "create --user NAME", Short: "Make a personal token of a user for the awx door, and print it",
 		Long: `Make a personal token of a user for the awx door, which must be one of [server]
 dialects, and print its value, this once. What the user may do there, whoever
 has it may: with the scope write, or with the scope read no more than look. The
@@ -43,6 +43,7 @@ void it.`,
 		},
 	})
 	c.Flags().StringVar(&f.user, "user", "", "the user's `NAME`")
+	a.runAsFlag(c)
 	c.Flags().StringVar(&f.tenant, "tenant", store.DefaultTenant, "the `TENANT` of the user")
 	c.Flags().StringArrayVar(&f.scopes, "scope", []string{"write"}, "allow a `SCOPE`: read, or write, which holds read")
 	c.Flags().StringVar(&f.description, "description", "", "say what it is for, a `TEXT` of up to 200 characters")

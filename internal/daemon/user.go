@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -11,6 +13,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/command"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
 func (a *app) userCommand() *cobra.Command {
@@ -54,8 +57,11 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 				return err
 			}
 			u := store.User{Tenant: *tenant, Name: args[0], Roles: roles, ACL: given(c, "acl", acl), Policies: given(c, "policy", policies)}
-			return a.withStore(c.Context(), config, func(s *server.Server) error {
-				return a.addUser(c.Context(), s, u, p, organisations)
+			password := a.passwordOnce(c.Context(), p, "user "+u.Name)
+			return a.withNew(c.Context(), config, func(s *server.Server) error {
+				return addUser(c.Context(), s, u, password, organisations)
+			}, func(s *server.Server) error {
+				return a.tellUser(c.Context(), s, u, p, password, organisations)
 			})
 		},
 	})
@@ -70,30 +76,47 @@ func (a *app) userAdd(tenant *string) *cobra.Command {
 	return c
 }
 
-func (a *app) addUser(ctx context.Context, s *server.Server, u store.User, p passwordFlags, organisations []string) error {
+func addUser(ctx context.Context, s *server.Server, u store.User, password func() (token.Secret, error), organisations []string) error {
 	if err := users().free(ctx, s, u.Tenant, u.Name); err != nil {
 		return err
 	}
-	memberships, err := knownMemberships(ctx, s, u.Tenant, organisations)
-	if err != nil {
+	if _, err := knownMemberships(ctx, s, u.Tenant, organisations); err != nil {
 		return err
 	}
 	if err := knownPolicies(ctx, s, u.Tenant, u.Policies); err != nil {
 		return err
 	}
-	password, err := a.readPassword(ctx, p, "user "+u.Name)
+	secret, err := password()
 	if err != nil {
 		return err
 	}
-	if err := s.AddUser(ctx, u, password); errors.Is(err, store.ErrExists) {
+	if err := s.AddUser(ctx, u, secret); errors.Is(err, store.ErrExists) {
 		return fmt.Errorf("there is an application or a user %q already", u.Name)
 	} else if err != nil {
 		return err
 	}
+	return nil
+}
+
+// tellUser is for a user who is there: the password must not be lost where the rest
+// goes wrong.
+func (a *app) tellUser(ctx context.Context, s *server.Server, u store.User, p passwordFlags, password func() (token.Secret, error), organisations []string) error {
 	a.say("user %s added", u.Name)
-	// The user is there: the password must not be lost where the rest goes wrong.
-	err = setMemberships(ctx, s, u.Name, memberships)
-	return errors.Join(a.answerGenerated(p, u.Name, password), err)
+	a.warnOfName(s, u.Name)
+	a.warnOfTemplates(u.ACL)
+	secret, _ := password() // it was read
+	memberships, err := knownMemberships(ctx, s, u.Tenant, organisations)
+	if err == nil {
+		err = setMemberships(ctx, s, u.Name, memberships)
+	}
+	return errors.Join(a.answerGenerated(p, u.Name, secret), err)
+}
+
+// warnOfName tells of a name that cannot be sent by HTTP Basic (RFC 7617 section 2).
+func (a *app) warnOfName(s *server.Server, name string) {
+	if strings.Contains(name, ":") && slices.Contains(s.Doors(), "wazo") {
+		a.say("warning: with a colon in the name nobody can log in at the wazo door, which knows HTTP Basic alone (RFC 7617)")
+	}
 }
 
 func checkRoles(roles []string) error {

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -26,6 +27,8 @@ type userView struct {
 	Created       string           `json:"created_at"`
 	Updated       string           `json:"updated_at"`
 	Organisations []membershipView `json:"organisations,omitzero"`
+	UUID          string           `json:"uuid,omitempty"`             // by which the wazo and ciphertrust doors know the user
+	Missing       []string         `json:"missing_policies,omitempty"` // of Policies, those that are not there
 }
 
 func viewUser(u store.User) userView {
@@ -38,10 +41,32 @@ func viewUser(u store.User) userView {
 
 // text is what a person reads of one user.
 func (v userView) text() string {
-	rows := [][2]string{{"backend", oneLine(v.Backend)}}
-	rows = appendList(rows, "policies", lines(v.Policies))
+	rows := [][2]string{
+		{"name", v.Name},
+		{"uuid", v.UUID},
+		{"tenant", v.Tenant},
+		{"state", enabled(!v.Disabled)},
+		{"roles", orDash(strings.Join(v.Roles, ", "))},
+		{"backend", oneLine(v.Backend)},
+	}
+	rows = appendList(rows, "policies", marked(v.Policies, v.Missing))
 	rows = appendList(rows, "acl", lines(v.ACL))
-	return userTable([]userView{v}) + membershipTable(v.Organisations) + "\n" + aligned(rows)
+	rows = append(rows, [2]string{"created", v.Created}, [2]string{"updated", v.Updated})
+	return aligned(rows) + membershipTable(v.Organisations)
+}
+
+// missing are those of policies that are not there.
+func missing(ctx context.Context, s *server.Server, tenant string, policies []string) (list []string, err error) {
+	for _, name := range policies {
+		_, err := s.PolicyByName(ctx, tenant, name)
+		switch {
+		case errors.Is(err, store.ErrNotFound):
+			list = append(list, name)
+		case err != nil:
+			return nil, err
+		}
+	}
+	return list, nil
 }
 
 func userTable(users []userView) string {
@@ -58,14 +83,19 @@ func userTable(users []userView) string {
 	return b.String()
 }
 
+// allUsers are those of a tenant, by name.
+func allUsers(ctx context.Context, s *server.Server, tenant string) ([]store.User, error) {
+	return paged(func(after string, limit int) ([]store.User, error) {
+		return s.ListUsers(ctx, tenant, after, limit)
+	}, func(u store.User) string { return u.Name })
+}
+
 func (a *app) userList(tenant *string) *cobra.Command {
 	return a.formatFlag(&cobra.Command{
 		Use: "list", Short: "List the users",
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.inTenant(c.Context(), *tenant, func(s *server.Server) error {
-				all, err := paged(func(after string, limit int) ([]store.User, error) {
-					return s.ListUsers(c.Context(), *tenant, after, limit)
-				}, func(u store.User) string { return u.Name })
+				all, err := allUsers(c.Context(), s, *tenant)
 				if err != nil {
 					return err
 				}
@@ -92,6 +122,10 @@ func (a *app) userShow(tenant *string) *cobra.Command {
 					return err
 				}
 				v := viewUser(u)
+				v.UUID = s.UserUUID(u)
+				if v.Missing, err = missing(c.Context(), s, u.Tenant, u.Policies); err != nil {
+					return err
+				}
 				if v.Organisations, err = viewMemberships(c.Context(), s, *tenant, u.Name); err != nil {
 					return err
 				}
@@ -127,6 +161,7 @@ ones follow. The policies of a directory's user come from there, at each login.`
 					return err
 				}
 				a.say("user %s changed; tokens keep what they allow", args[0])
+				a.warnOfTemplates(list)
 				return a.answer(map[string]string{"name": args[0]}, "")
 			})
 		},

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // MaxSecret bounds a secret that a file or a command gives, in bytes.
@@ -24,7 +25,18 @@ const (
 // descriptors that were handed over open (/dev/fd/3) are taken as they are.
 // Nothing in it, or more than 64 KiB, is an *Error.
 func ReadSecretFile(path string) (string, error) {
-	f, err := os.Open(path)
+	return readSecretFile(path, 0)
+}
+
+// ReadRegularSecretFile is ReadSecretFile for what is to be read more than once: what
+// is no regular file is an *Error, and a pipe is not waited for.
+func ReadRegularSecretFile(path string) (string, error) {
+	return readSecretFile(path, syscall.O_NONBLOCK)
+}
+
+// readSecretFile takes regular files alone where it is not to wait.
+func readSecretFile(path string, noWait int) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|noWait, 0)
 	if err != nil {
 		return "", FileError(path, err)
 	}
@@ -32,6 +44,9 @@ func ReadSecretFile(path string) (string, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return "", FileError(path, err)
+	}
+	if noWait != 0 && !info.Mode().IsRegular() {
+		return "", &Error{Problem: ShowName(path) + " is not a regular file"}
 	}
 	if !handedOver(path) {
 		if err := CheckSecretFile(path, info); err != nil {

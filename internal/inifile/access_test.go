@@ -115,6 +115,19 @@ func TestASecretFileThatOthersMayReadOrChangeIsRefused(t *testing.T) {
 	}
 }
 
+func TestAPipeIsNotWaitedForWhereAFileIsToBe(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReadRegularSecretFile(fifo); err == nil || refusal(t, err).Problem != fifo+" is not a regular file" {
+		t.Errorf("a pipe: %v", err)
+	}
+	if got, err := ReadRegularSecretFile(write(t, "secret", "hunter2\n")); err != nil || got != "hunter2" {
+		t.Errorf("a file: %q, %v", got, err)
+	}
+}
+
 func TestASecretMayComeFromAPipeOrAnOpenDescriptor(t *testing.T) {
 	path := write(t, "shared", "handed over\n")
 	chmod(t, path, 0o644)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // maxMasterFile is more than a master key and white space take.
@@ -34,16 +35,16 @@ func LoadMaster(path string) (*Master, error) {
 }
 
 func readMaster(path string) (*Master, error) {
-	if info, err := os.Stat(path); err != nil {
-		return nil, fmt.Errorf("master key file: %w", err)
-	} else if !info.Mode().IsRegular() { // opening a pipe would wait
-		return nil, fmt.Errorf("master key file %s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe is not waited for
 	if err != nil {
 		return nil, fmt.Errorf("master key file: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil {
+		return nil, fmt.Errorf("master key file: %w", err)
+	} else if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("master key file %s is not a regular file", path)
+	}
 	if err := checkMode(f); err != nil {
 		return nil, err
 	}
