@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -244,12 +244,12 @@ func (c *connection) head(raw, query string) error {
 	if _, err := c.conn.Write([]byte("HEAD /0.1/token/" + raw + query + " HTTP/1.1\r\nHost: localhost\r\n\r\n")); err != nil {
 		return err
 	}
-	status, err := c.read.ReadString('\n')
-	for line := status; err == nil && line != "\r\n"; {
-		line, err = c.read.ReadString('\n')
+	line, err := c.read.ReadSlice('\n')
+	if err == nil && !bytes.HasPrefix(line, []byte("HTTP/1.1 204 ")) {
+		return fmt.Errorf("answer %q", line)
 	}
-	if err == nil && !strings.HasPrefix(status, "HTTP/1.1 204 ") {
-		err = fmt.Errorf("answer %q", status)
+	for err == nil && len(line) > len("\r\n") {
+		line, err = c.read.ReadSlice('\n')
 	}
 	return err
 }
