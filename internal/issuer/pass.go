@@ -87,7 +87,8 @@ func (d *Door) Check(ctx context.Context, raw string) (*Pass, error) {
 // passes remembers tokens that were found, in bounded memory. What it remembers was
 // true when it was read, and can only become void: by time, or by a fact.
 type passes struct {
-	shards [passShards]passShard
+	shards  [passShards]passShard
+	holders [passShards]holderShard
 }
 
 const (
@@ -106,9 +107,15 @@ type passShard struct {
 }
 
 type generation struct {
-	began   time.Time
-	passes  map[store.ID]held
-	holders map[[16]byte]*holder // by a hash of what they say
+	began  time.Time
+	passes map[store.ID]held
+}
+
+// holderShard finds holders by a hash of what they say, so that those of a user's
+// tokens are one. It has two generations too, and lets none go that is in use.
+type holderShard struct {
+	mu         sync.Mutex
+	young, old map[[16]byte]*holder
 }
 
 // held is a Pass without its ID.
@@ -130,30 +137,39 @@ func (p *passes) get(id store.ID, now time.Time) (Pass, bool) {
 }
 
 func (p *passes) put(s store.Session, now time.Time) Pass {
+	k := held{p.holder(s), s.CreatedAt, s.ExpiresAt}
 	shard := &p.shards[s.ID[0]%passShards]
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	g := &shard.young
 	if g.passes == nil || len(g.passes) >= passMost || now.Sub(g.began) >= passFor*time.Second || now.Before(g.began) {
-		shard.old, shard.young = shard.young, generation{now, make(map[store.ID]held), make(map[[16]byte]*holder)}
+		shard.old, shard.young = shard.young, generation{now, make(map[store.ID]held)}
 	}
-	k := held{g.holder(s), s.CreatedAt, s.ExpiresAt}
 	g.passes[s.ID] = k
 	return Pass{s.ID, k.holder, k.createdAt, k.expiresAt}
 }
 
 // holder is shared by tokens for which it says the same.
-func (g *generation) holder(s store.Session) *holder {
+func (p *passes) holder(s store.Session) *holder {
 	session := ""
 	if slices.ContainsFunc(s.Opaque.ACL, func(a string) bool { return strings.Contains(a, "my_session") }) {
 		session = s.Accessor
 	}
-	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.Subject, s.Opaque.UUID, session}, s.Opaque.ACL...), "\x00")))
+	sum := sha256.Sum256([]byte(strings.Join(append([]string{s.Tenant, s.Subject, s.Opaque.UUID, session}, s.Opaque.ACL...), "\x00")))
+	shard := &p.holders[sum[0]%passShards]
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
 	key := [16]byte(sum[:])
-	h := g.holders[key]
-	if h == nil {
-		h = &holder{s.Subject, store.SubjectKey(s.Tenant, s.Subject), s.Opaque.UUID, acl.Compile(s.Opaque.ACL, s.Opaque.UUID, session)}
-		g.holders[key] = h
+	h := shard.young[key]
+	if h != nil {
+		return h
 	}
+	if h = shard.old[key]; h == nil {
+		h = &holder{s.Subject, store.SubjectKey(s.Tenant, s.Subject), s.Opaque.UUID, acl.Compile(s.Opaque.ACL, s.Opaque.UUID, session)}
+	}
+	if shard.young == nil || len(shard.young) >= passMost {
+		shard.old, shard.young = shard.young, make(map[[16]byte]*holder)
+	}
+	shard.young[key] = h
 	return h
 }
