@@ -107,9 +107,10 @@ func (l *List) any(rules, required string) (matched bool, steps int) {
 
 // Covers reports whether who holds the list may give an access string to others. One
 // that denies may always be given. One that allows must be allowed as it is written,
-// with edit and with update: "*" does not match "#", so nobody gives more than they
-// hold. Where the list denies anything, nothing with "*", "#", me or my_session is
-// covered, since it could reach what is denied.
+// and with each of its words me, my_session, edit and update as what else they match:
+// "*" does not match "#", so nobody gives more than they hold. Where the list denies
+// anything, nothing with "*", "#", me or my_session is covered, since it could reach
+// what is denied; nor is what has more than 8 such words.
 func (l *List) Covers(access string) bool {
 	if strings.HasPrefix(access, "!") {
 		return true
@@ -118,22 +119,44 @@ func (l *List) Covers(access string) bool {
 	if denies, _ := l.sections(); denies != "" && (strings.ContainsAny(access, "*#") || slices.ContainsFunc(words, belongs)) {
 		return false
 	}
-	return l.Allows(spelled(words, "update", "edit")) && l.Allows(spelled(words, "edit", "update"))
+	return l.allowsAll(words, 0, 8)
+}
+
+// allowsAll reports whether all is allowed that the words can match where those from
+// one on, so many at most, match something else too.
+func (l *List) allowsAll(words []string, from, most int) bool {
+	for at := from; at < len(words); at++ {
+		other := l.other(words[at])
+		if other == "" {
+			continue
+		}
+		if most == 0 {
+			return false
+		}
+		spelled := slices.Clone(words)
+		spelled[at] = other
+		return l.allowsAll(words, at+1, most-1) && l.allowsAll(spelled, at+1, most-1)
+	}
+	return l.Allows(strings.Join(words, "."))
+}
+
+// other is what a word of an access string matches besides itself; empty: nothing.
+func (l *List) other(word string) string {
+	switch word {
+	case "edit":
+		return "update"
+	case "update":
+		return "edit"
+	case "me":
+		return l.me
+	case "my_session":
+		return l.session
+	}
+	return ""
 }
 
 // belongs tells a word that means another thing to each who holds it.
 func belongs(word string) bool { return word == "me" || word == "my_session" }
-
-// spelled writes words with one of them in the place of another.
-func spelled(words []string, old, now string) string {
-	words = slices.Clone(words)
-	for i := range words {
-		if words[i] == old {
-			words[i] = now
-		}
-	}
-	return strings.Join(words, ".")
-}
 
 // Check tells why a string cannot stand in a list: it has 1 to 1024 bytes of UTF-8
 // without white space and control characters, is not "!" alone, and has at most 32

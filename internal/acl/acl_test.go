@@ -144,6 +144,11 @@ func TestAListCovers(t *testing.T) {
 		{[]string{"x.e*"}, "x.edit", false},
 		{[]string{"x.*"}, "x.edit", true},
 		{[]string{"x.edit"}, "x.update", true},
+		{[]string{"e*.e*", "u*.u*"}, "edit.edit", false},
+		{[]string{"x.m*"}, "x.me", false},
+		{[]string{"x.me"}, "x.me", true},
+		{[]string{"*my_session"}, "my_session", false},
+		{[]string{"#"}, strings.Repeat("edit.", 8) + "me", false},
 		{[]string{"#", "!users.a.read"}, "users.me.read", false},
 		{[]string{"#", "!users.a.read"}, "users.my_session.read", false},
 	} {

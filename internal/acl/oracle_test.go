@@ -176,21 +176,13 @@ func FuzzAllows(f *testing.F) {
 }
 
 func TestWhatIsCoveredGivesNothingNew(t *testing.T) {
-	plain := slices.DeleteFunc(slices.Clone(pieces), func(s string) bool {
-		return slices.Contains([]string{"me", "my_session", "edit", "update"}, s)
-	})
-	some := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(plain), 0, 6), func(s []string) string { return strings.Join(s, "") })
+	some := rapid.Map(rapid.SliceOfN(rapid.SampledFrom(pieces), 0, 6), func(s []string) string { return strings.Join(s, "") })
 	var covered int
 	rapid.Check(t, func(t *rapid.T) {
 		list := rapid.SliceOfN(some, 1, 4).Draw(t, "list")
 		access := some.Draw(t, "access")
 		if rapid.Bool().Draw(t, "like") {
 			access = requireds(list).Draw(t, "access like the list's")
-		}
-		for _, word := range strings.Split(access, ".") {
-			if _, ok := reserved(word); ok {
-				t.Skip("such words are given as written")
-			}
 		}
 		holder := Compile(list, user, userSession)
 		if strings.HasPrefix(access, "!") || !holder.Covers(access) {
