@@ -21,7 +21,8 @@ import (
 )
 
 // NewLDAP checks a configuration and returns the directory it describes. It does not
-// connect: a directory may start after us.
+// connect: a directory may start after us. The error names what is wrong as files of
+// configuration do: user_base.
 func NewLDAP(c LDAPConfig) (*LDAP, error) {
 	c.setDefaults()
 	if err := c.check(); err != nil {
@@ -31,11 +32,11 @@ func NewLDAP(c LDAPConfig) (*LDAP, error) {
 	if err != nil {
 		return nil, err
 	}
-	roles, err := parseGrants("roles", c.Roles)
+	roles, err := parseGrants("role_", c.Roles)
 	if err != nil {
 		return nil, err
 	}
-	policies, err := parseGrants("policies", c.Policies)
+	policies, err := parseGrants("policy_", c.Policies)
 	if err != nil {
 		return nil, err
 	}
@@ -65,27 +66,27 @@ func (c *LDAPConfig) setDefaults() {
 func (c *LDAPConfig) check() error {
 	switch {
 	case c.Timeout < 1 || c.Timeout > 3600:
-		return fmt.Errorf("directory: timeout %d: not from 1 to 3600 seconds", c.Timeout)
+		return fmt.Errorf("timeout %d: not from 1 to 3600 seconds", c.Timeout)
 	case c.Connections < 1 || c.Connections > 1000:
-		return fmt.Errorf("directory: connections %d: not from 1 to 1000", c.Connections)
+		return fmt.Errorf("connections %d: not from 1 to 1000", c.Connections)
 	case c.UserBase == "":
-		return errors.New("directory: the user base is missing")
+		return errors.New("user_base is missing")
 	case c.BindDN == "" && !c.BindPassword.IsZero():
-		return errors.New("directory: a bind password without a bind dn")
+		return errors.New("bind_password without bind_dn")
 	case c.BindDN != "" && c.BindPassword.IsZero():
 		// It would be taken for nobody's, and succeed.
-		return errors.New("directory: a bind dn without a bind password")
+		return errors.New("bind_dn without bind_password")
 	}
 	return cmp.Or(
-		checkDN("bind dn", c.BindDN), checkDN("user base", c.UserBase), checkDN("group base", c.GroupBase),
-		checkAttribute("name attribute", c.NameAttribute), checkAttribute("id attribute", c.IDAttribute),
-		checkFilter("user filter", c.UserFilter, "{name}"), checkFilter("group filter", c.GroupFilter, "{dn}", "{name}"),
+		checkDN("bind_dn", c.BindDN), checkDN("user_base", c.UserBase), checkDN("group_base", c.GroupBase),
+		checkAttribute("name_attribute", c.NameAttribute), checkAttribute("id_attribute", c.IDAttribute),
+		checkFilter("user_filter", c.UserFilter, "{name}"), checkFilter("group_filter", c.GroupFilter, "{dn}", "{name}"),
 	)
 }
 
 func checkDN(what, text string) error {
 	if _, err := ldap.ParseDN(text); err != nil {
-		return fmt.Errorf("directory: %s %q: %w", what, text, err)
+		return fmt.Errorf("%s %q: %w", what, text, err)
 	}
 	return nil
 }
@@ -95,7 +96,7 @@ var attributes = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9-]*|[0-9]+(\.[0-9]+)+)$
 
 func checkAttribute(what, text string) error {
 	if !attributes.MatchString(text) {
-		return fmt.Errorf("directory: %s %q: no attribute is called so", what, text)
+		return fmt.Errorf("%s %q: no attribute is called so", what, text)
 	}
 	return nil
 }
@@ -109,21 +110,21 @@ func checkFilter(what, filter string, places ...string) error {
 		sample = strings.ReplaceAll(sample, p, "sample")
 	}
 	if !found {
-		return fmt.Errorf("directory: %s %q: it has no %s", what, filter, strings.Join(places, " and no "))
+		return fmt.Errorf("%s %q: it has no %s", what, filter, strings.Join(places, " and no "))
 	}
 	if _, err := ldap.CompileFilter(sample); err != nil {
-		return fmt.Errorf("directory: %s %q: %w", what, filter, err)
+		return fmt.Errorf("%s %q: %w", what, filter, err)
 	}
 	return nil
 }
 
-func parseGrants(what string, groups map[string][]string) ([]grant, error) {
+func parseGrants(kind string, groups map[string][]string) ([]grant, error) {
 	var grants []grant
 	for _, name := range slices.Sorted(maps.Keys(groups)) {
 		for _, text := range groups[name] {
 			dn, err := ldap.ParseDN(text)
 			if err != nil || len(dn.RDNs) == 0 {
-				return nil, fmt.Errorf("directory: %s: %s: %q is no dn of a group", what, name, text)
+				return nil, fmt.Errorf("%s%s: %q is no dn of a group", kind, name, text)
 			}
 			grants = append(grants, grant{name: name, group: dn})
 		}
@@ -140,12 +141,12 @@ func (c *LDAPConfig) parseServers() ([]*server, error) {
 	for _, text := range strings.Fields(c.URL) {
 		s, err := parseServer(text, c.StartTLS, roots)
 		if err != nil {
-			return nil, fmt.Errorf("directory: url: %w", err)
+			return nil, fmt.Errorf("url: %w", err)
 		}
 		servers = append(servers, s)
 	}
 	if len(servers) == 0 {
-		return nil, errors.New("directory: the url is missing")
+		return nil, errors.New("url is missing")
 	}
 	return servers, nil
 }
@@ -157,7 +158,7 @@ func parseCACert(pem []byte) (*x509.CertPool, error) {
 	}
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(pem) {
-		return nil, errors.New("directory: no certificate in the ca file")
+		return nil, errors.New("cacert: no certificate in it")
 	}
 	return roots, nil
 }
@@ -173,15 +174,15 @@ func parseServer(text string, startTLS bool, roots *x509.CertPool) (*server, err
 	}
 	switch {
 	case u.User != nil:
-		return nil, errors.New("a user name or a password in it: they are the bind dn and the bind password")
+		return nil, errors.New("a user name or a password in it: they are bind_dn and bind_password")
 	case u.Scheme != "ldap" && u.Scheme != "ldaps":
 		return nil, fmt.Errorf("%s: neither ldap:// nor ldaps:// nor ldapi://", text)
 	case u.Hostname() == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, fmt.Errorf("%s: not a scheme, a host and a port alone", text)
 	case u.Scheme == "ldaps" && startTLS:
-		return nil, fmt.Errorf("%s: is TLS from the start, starttls does not go with it", text)
+		return nil, fmt.Errorf("%s: is TLS from the start, start_tls does not go with it", text)
 	case u.Scheme == "ldap" && !startTLS && !loopback(u.Hostname()):
-		return nil, fmt.Errorf("%s: passwords would travel in clear: it needs starttls, or ldaps://", text)
+		return nil, fmt.Errorf("%s: passwords would travel in clear: it needs start_tls, or ldaps://", text)
 	}
 	port := cmp.Or(u.Port(), map[string]string{"ldap": ldap.DefaultLdapPort, "ldaps": ldap.DefaultLdapsPort}[u.Scheme])
 	if number, err := strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
@@ -202,7 +203,7 @@ func parseSocket(text, escaped string, startTLS bool) (*server, error) {
 	case err != nil || !path.IsAbs(name):
 		return nil, fmt.Errorf("%s: not the escaped path of a socket, as in ldapi://%%2Frun%%2Fslapd%%2Fldapi", text)
 	case startTLS:
-		return nil, fmt.Errorf("%s: does not leave this machine, starttls does not go with it", text)
+		return nil, fmt.Errorf("%s: does not leave this machine, start_tls does not go with it", text)
 	}
 	return &server{url: text, network: "unix", address: name}, nil
 }

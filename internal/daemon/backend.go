@@ -240,7 +240,7 @@ func (p place) open(log *slog.Logger) (*backend.LDAP, error) {
 	}
 	directory, err := backend.NewLDAP(config)
 	if err != nil {
-		return nil, refuse("[%s] %s", p.section(), inKeys(err))
+		return nil, refuse("[%s] %w", p.section(), err)
 	}
 	return directory, nil
 }
@@ -252,22 +252,4 @@ func (p place) secretError(err error) error {
 		return err
 	}
 	return &inifile.Error{Problem: "[" + p.section() + "] bind_password_file: " + file.Problem, Hint: file.Hint, Cause: file.Cause}
-}
-
-// inKeys tells what is wrong with a directory by the keys that say it.
-func inKeys(err error) string {
-	text := strings.TrimPrefix(err.Error(), "directory: ")
-	for word, key := range map[string]string{
-		"roles: ": "role_", "policies: ": "policy_", "bind dn ": "bind_dn ", "user base ": "user_base ", "group base ": "group_base ",
-		"name attribute ": "name_attribute ", "id attribute ": "id_attribute ", "user filter ": "user_filter ", "group filter ": "group_filter ",
-		"no certificate in the ca file": "cacert: no certificate in it",
-	} {
-		if rest, is := strings.CutPrefix(text, word); is {
-			return key + rest
-		}
-	}
-	if strings.HasPrefix(text, "url: ") {
-		text = strings.ReplaceAll(text, "starttls", "start_tls")
-	}
-	return text
 }
