@@ -136,12 +136,12 @@ func (i *Issuer) checkLocal(ctx context.Context, in entry, list []Backend, who t
 	n := slices.IndexFunc(list, func(b Backend) bool { return b.Directory == nil && b.admits(in.user) })
 	rehash, err := i.comparePassword(ctx, in.user.Name, in.user.PasswordHash, who.Password)
 	switch {
-	case errors.Is(err, token.ErrCredentials) && in.user.Name == "":
-		return in, refusedLogin("nobody has that name")
-	case err != nil:
+	case err != nil && !errors.Is(err, token.ErrCredentials):
 		return in, err
 	case in.user.Name == "": // whatever was compared
 		return in, refusedLogin("nobody has that name")
+	case err != nil:
+		return in, err
 	case in.user.Disabled:
 		return in, refusedLogin("the user is disabled")
 	case n < 0:

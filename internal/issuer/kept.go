@@ -231,7 +231,7 @@ func (d *Door) keptRow(ctx context.Context, family int64) (store.AccessToken, er
 	t, err := d.issuer.Store.AccessTokenOf(ctx, d.Tenant, family)
 	switch {
 	case errors.Is(err, store.ErrNotFound) || err == nil && t.Door != d.Name:
-		return t, token.Refuse(token.ErrUnknown, "token unknown")
+		return t, errUnknownToken()
 	case err != nil:
 		return t, unavailable(err)
 	}
@@ -255,7 +255,7 @@ func (d *Door) KeptEnded(t store.AccessToken) error {
 func (d *Door) judgeKept(ctx context.Context, raw string) (*Live, error) {
 	family, generation, ok := d.issuer.parseKept(d, keptAccess, raw)
 	if !ok {
-		return nil, token.Refuse(token.ErrUnknown, "token unknown")
+		return nil, errUnknownToken()
 	}
 	t, err := d.keptRow(ctx, family)
 	if err != nil {
@@ -292,7 +292,7 @@ func (d *Door) KeptByValue(ctx context.Context, value token.Secret) (store.Acces
 		}
 		return t, err
 	}
-	return store.AccessToken{}, token.Refuse(token.ErrUnknown, "token unknown")
+	return store.AccessToken{}, errUnknownToken()
 }
 
 // Describe changes the scope and the description of an access token that is a row:
