@@ -117,10 +117,47 @@ func applyChecks() []check {
 func allOrNothing(t *testing.T, s store.Store) {
 	apply(t, s, everything()...)
 	before := dump(t, s)
-	for _, last := range []struct {
-		command store.Command
-		want    error
-	}{
+	for _, last := range refusals() {
+		changed, other, tenant, service := aUser("alice"), anApplication("app"), aTenant("t"), aService("files")
+		changed.Disabled, other.Name, tenant.Issuer, service.MayMint[0] = true, "Other", "other", "other"
+		refused(t, s, last.want, append(append(numberedChanges(), opaqueChanges()...),
+			store.CreateTenant{Tenant: aTenant("new")}, store.UpdateTenant{Tenant: tenant, Read: tenant.UpdatedAt},
+			store.UpdateTenant{Tenant: store.Tenant{Name: store.DefaultTenant, UpdatedAt: 5}},
+			store.CreateServiceAccount{ServiceAccount: aService("new")},
+			store.UpdateServiceAccount{ServiceAccount: service, Read: service.UpdatedAt},
+			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed, Read: aUser("bob").UpdatedAt},
+			store.CreateApplication{Application: anApplication("bare")},
+			store.UpdateApplication{Application: other, Read: other.UpdatedAt},
+			store.CreateTicket{Ticket: aTicket(2)}, approve(aTicket(2).ID, 5), use(aTicket(2).ID, 5),
+			approve(aTicket(1).ID, 5), once("other", 9),
+			revoke("one", 50, 70), revoke("two", 2, 0),
+			store.CreateSession{Session: aSession(2)},
+			store.RotateSession{ID: aSession(1).ID, From: 1, At: 6},
+			store.UseSession{ID: aSession(1).ID, Counter: 2, At: 8},
+			store.RevokeSessions{ID: aSession(2).ID, At: 4},
+			store.PutProperty{Property: store.Property{Tenant: "t", Name: "setting", Value: "other"}}, put(aProperty("new")),
+			store.StretchKey{ID: "kid", TTL: 99, At: 5},
+			store.RetireKey{ID: "kid", State: store.KeyRetiring, LastSigned: 5, Least: 300},
+			store.PutKey{Key: aKey("kid", 99)}, store.PutKey{Key: aKey("new", 9)}, store.StretchKey{ID: "new", TTL: 99, At: 5},
+			store.Purge{Before: 9, Limit: 100},
+			store.DeleteProperty{Tenant: "t", Name: "setting"},
+			store.DeleteUser{Tenant: "t", Name: "bob"},
+			store.DeleteApplication{Tenant: "t", ID: "bare"},
+			store.DeleteServiceAccount{Tenant: "t", Name: "new"},
+			store.CreateUser{User: aUser("bare")}, store.CreateApplication{Application: anApplication("bob")},
+			last.command)...)
+		same(t, before, dump(t, s))
+	}
+}
+
+// refusal is a command that is refused over everything, and how.
+type refusal struct {
+	command store.Command
+	want    error
+}
+
+func refusals() []refusal {
+	return []refusal{
 		{store.CreateTenant{Tenant: aTenant("t")}, store.ErrExists},
 		{store.UpdateTenant{Tenant: aTenant("none")}, store.ErrNotFound},
 		{store.UpdateTenant{Tenant: aTenant("t"), Read: 77}, store.ErrConflict},
@@ -163,36 +200,6 @@ func allOrNothing(t *testing.T, s store.Store) {
 		{store.RetireKey{ID: "none"}, store.ErrNotFound},
 		{store.StretchKey{ID: "none"}, store.ErrNotFound},
 		{store.DeleteKey{ID: "none"}, store.ErrNotFound},
-	} {
-		changed, other, tenant, service := aUser("alice"), anApplication("app"), aTenant("t"), aService("files")
-		changed.Disabled, other.Name, tenant.Issuer, service.MayMint[0] = true, "Other", "other", "other"
-		refused(t, s, last.want, append(append(numberedChanges(), opaqueChanges()...),
-			store.CreateTenant{Tenant: aTenant("new")}, store.UpdateTenant{Tenant: tenant, Read: tenant.UpdatedAt},
-			store.UpdateTenant{Tenant: store.Tenant{Name: store.DefaultTenant, UpdatedAt: 5}},
-			store.CreateServiceAccount{ServiceAccount: aService("new")},
-			store.UpdateServiceAccount{ServiceAccount: service, Read: service.UpdatedAt},
-			store.CreateUser{User: aUser("bob")}, store.UpdateUser{User: changed, Read: aUser("bob").UpdatedAt},
-			store.CreateApplication{Application: anApplication("bare")},
-			store.UpdateApplication{Application: other, Read: other.UpdatedAt},
-			store.CreateTicket{Ticket: aTicket(2)}, approve(aTicket(2).ID, 5), use(aTicket(2).ID, 5),
-			approve(aTicket(1).ID, 5), once("other", 9),
-			revoke("one", 50, 70), revoke("two", 2, 0),
-			store.CreateSession{Session: aSession(2)},
-			store.RotateSession{ID: aSession(1).ID, From: 1, At: 6},
-			store.UseSession{ID: aSession(1).ID, Counter: 2, At: 8},
-			store.RevokeSessions{ID: aSession(2).ID, At: 4},
-			store.PutProperty{Property: store.Property{Tenant: "t", Name: "setting", Value: "other"}}, put(aProperty("new")),
-			store.StretchKey{ID: "kid", TTL: 99, At: 5},
-			store.RetireKey{ID: "kid", State: store.KeyRetiring, LastSigned: 5, Least: 300},
-			store.PutKey{Key: aKey("kid", 99)}, store.PutKey{Key: aKey("new", 9)}, store.StretchKey{ID: "new", TTL: 99, At: 5},
-			store.Purge{Before: 9, Limit: 100},
-			store.DeleteProperty{Tenant: "t", Name: "setting"},
-			store.DeleteUser{Tenant: "t", Name: "bob"},
-			store.DeleteApplication{Tenant: "t", ID: "bare"},
-			store.DeleteServiceAccount{Tenant: "t", Name: "new"},
-			store.CreateUser{User: aUser("bare")}, store.CreateApplication{Application: anApplication("bob")},
-			last.command)...)
-		same(t, before, dump(t, s))
 	}
 }
 
