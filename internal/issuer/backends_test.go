@@ -376,3 +376,15 @@ func TestARefusedLoginIsToldToTheLogWithItsReasonAndWithoutItsPassword(t *testin
 		t.Error("the client is told more:", err)
 	}
 }
+
+func TestADirectoryThatIsDownKeepsNobodyFromBeingMissedInAnother(t *testing.T) {
+	down, up := newPeople(backend.Person{Name: "alice", ID: "uid=1"}), newPeople(backend.Person{Name: "bob", ID: "uid=2"})
+	w := backendWorld(t, issuer.Backend{Name: "first", Directory: down}, issuer.Backend{Name: "second", Directory: up}, local())
+	alices, bobs := w.loginRefresh("alice"), w.loginRefresh("bob")
+	down.set(true)
+	up.remove("bob")
+	w.clock.move(time.Second)
+	w.issuer.Look(t.Context(), map[string]bool{})
+	w.wantAccess(bobs, token.ErrRevoked, "who has left")
+	w.wantGood(alices, "whose directory cannot be asked")
+}

@@ -66,7 +66,8 @@ func (i *Issuer) recheckTenant(ctx context.Context, tenant string, byName map[st
 				continue
 			}
 			if err := i.recheckUser(ctx, u, b, gone); err != nil {
-				return err
+				i.Log.Warn("a directory cannot be asked about its people: the next time", "backend", b.Name, "tenant", tenant, "error", err)
+				delete(byName, b.Name)
 			}
 		}
 		if len(list) < page {
@@ -103,8 +104,8 @@ func (i *Issuer) recheckUser(ctx context.Context, u store.User, b Backend, gone 
 	return i.takeOver(ctx, u, b, p)
 }
 
-// takeOver makes the record say what a person's groups say. Whoever has lost a role loses what was
-// issued by it.
+// takeOver makes the record say what a person's groups say. Whoever has lost a role
+// loses what was issued by it.
 func (i *Issuer) takeOver(ctx context.Context, u store.User, b Backend, p backend.Person) error {
 	changes := i.changesOf(u.Tenant, u, b, p)
 	if len(changes) == 0 {
