@@ -157,7 +157,6 @@ func newSession(t *testing.T) *session {
 		write.Close()
 		_ = bash.Process.Kill()
 		_ = bash.Wait()
-		master.Close()
 	})
 	return s
 }
@@ -168,6 +167,7 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { master.Close() }) // and is not collected before, which would hang up
 	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
 	if err == nil {
 		err = unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0)
@@ -179,6 +179,7 @@ func openTerminal(t *testing.T) (master, slave *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { slave.Close() })
 	return master, slave
 }
 

@@ -258,7 +258,7 @@ func TestExecIsAJobLikeAnyOther(t *testing.T) {
 	if err := bash.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = bash.Process.Kill(); _ = bash.Wait(); master.Close(); slave.Close() })
+	t.Cleanup(func() { _ = bash.Process.Kill(); _ = bash.Wait() })
 	late := time.AfterFunc(40*time.Second, func() { _ = bash.Process.Kill(); slave.Close() }) // ends a read that waits
 	t.Cleanup(func() { late.Stop() })
 	typed := func(text string) {
