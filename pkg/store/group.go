@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"time"
 )
 
 // maxGroup is how many operations one commit carries at most.
@@ -37,6 +38,18 @@ type Group struct {
 	queue   []*operation
 	closed  bool
 	refusal error // why nothing is accepted any more
+	watch   CommitWatch
+}
+
+// CommitWatch is told of each commit of a Group: of how many operations, and how
+// long it took. It is called before they are answered, and must be quick.
+type CommitWatch func(operations int, took time.Duration)
+
+// Watch lets commits be watched from now on, by one at a time.
+func (g *Group) Watch(watch CommitWatch) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.watch = watch
 }
 
 // operation is one Apply on its way. It can be withdrawn while it is queued.
@@ -157,10 +170,14 @@ func (g *Group) carryOut(batch []*operation) []error {
 		commands[i] = op.commands
 	}
 	answers := make([]error, len(batch))
-	refusal := g.refused()
+	watch, refusal := g.state()
 	if refusal == nil {
+		began := time.Now()
 		if err := g.commit(commands, answers); err != nil {
 			refusal = g.refuse(err)
+		}
+		if watch != nil {
+			watch(len(batch), time.Since(began))
 		}
 	}
 	if refusal != nil {
@@ -171,10 +188,10 @@ func (g *Group) carryOut(batch []*operation) []error {
 	return answers
 }
 
-func (g *Group) refused() error {
+func (g *Group) state() (watch CommitWatch, refusal error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.refusal
+	return g.watch, g.refusal
 }
 
 func (g *Group) refuse(err error) error {

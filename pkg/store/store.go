@@ -373,6 +373,15 @@ type Writer interface {
 // gives no records. Their errors wrap ErrNotFound, ctx's error or
 // ErrUnavailable.
 
+// Head is where the facts of a store end.
+type Head struct {
+	// Epoch names the history that Seq belongs to. Where facts that were there may be
+	// gone, since a copy was put back or a standby has taken over, it is another one.
+	Epoch string
+	// Seq is the highest that a fact was given. The fact itself may be gone.
+	Seq int64
+}
+
 // Users reads users.
 type Users interface {
 	// User returns one user: ErrNotFound when there is none.
@@ -423,6 +432,9 @@ type Revocations interface {
 	// Revocations returns up to limit facts with Seq above after, by Seq. A
 	// follower that reads on from the last Seq it saw misses none.
 	Revocations(ctx context.Context, after int64, limit int) ([]Revocation, error)
+	// Head returns where the facts end. Whoever gets it knows besides that no other
+	// store has taken the place of this one before.
+	Head(ctx context.Context) (Head, error)
 }
 
 // Keys reads signing keys.
@@ -455,4 +467,12 @@ type Store interface {
 	Ping(ctx context.Context) error
 	// Close waits for what is under way and releases everything.
 	Close() error
+}
+
+// Hinter is a store that can tell of facts at once. A hint may be late, or missing:
+// whoever follows must look now and then all the same.
+type Hinter interface {
+	// Watch gives a channel that has something in it after there may be new facts,
+	// until ctx ends. It is never closed.
+	Watch(ctx context.Context) <-chan struct{}
 }

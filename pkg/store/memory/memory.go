@@ -8,6 +8,7 @@ package memory
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"sync"
@@ -40,6 +41,7 @@ type Store struct {
 	keys          map[string]store.Key
 	facts         map[factKey]store.Revocation
 	log           []store.Revocation // by Seq; void where facts knows a later one, or none
+	epoch         string
 	seq           int64
 }
 
@@ -51,6 +53,7 @@ type (
 // New makes a store that is empty but for store.DefaultTenant.
 func New() *Store {
 	return &Store{
+		epoch:         rand.Text(),
 		tenants:       map[string]store.Tenant{store.DefaultTenant: {Name: store.DefaultTenant}},
 		users:         map[nameKey]store.User{},
 		applications:  map[nameKey]store.Application{},
@@ -165,6 +168,15 @@ func (s *Store) Revocations(ctx context.Context, after int64, limit int) (all []
 		return nil
 	})
 	return all, err
+}
+
+// Head is store.Revocations.
+func (s *Store) Head(ctx context.Context) (head store.Head, err error) {
+	err = s.read(ctx, func() error {
+		head = store.Head{Epoch: s.epoch, Seq: s.seq}
+		return nil
+	})
+	return head, err
 }
 
 // Keys is store.Keys.

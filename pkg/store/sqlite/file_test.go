@@ -202,6 +202,7 @@ func TestAReadOnlyDatabaseIsUnavailable(t *testing.T) {
 		t.Fatal(err)
 	}
 	namesTheFile(t, s, s.Apply(t.Context(), revocation("k")))
+	namesTheFile(t, s, s.Ping(t.Context()))
 }
 
 // The children of the kill test write without pause, from their start on an

@@ -16,8 +16,12 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
 
-// childPath names the database to a child process of these tests.
-const childPath = "ATS_AUTH_TEST_CHILD_DATABASE"
+// childPath names the database to a child process of these tests; childSynchronous is
+// how it is to flush, where that is not as usual.
+const (
+	childPath        = "ATS_AUTH_TEST_CHILD_DATABASE"
+	childSynchronous = "ATS_AUTH_TEST_CHILD_SYNCHRONOUS"
+)
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childPath); path != "" {
@@ -33,6 +37,12 @@ func revokeUntilKilled(path string) {
 	if err != nil {
 		os.Stderr.WriteString(err.Error() + "\n")
 		return
+	}
+	if how := os.Getenv(childSynchronous); how != "" {
+		if _, err := s.writer.conn.ExecContext(context.Background(), "PRAGMA synchronous("+how+")"); err != nil {
+			os.Stderr.WriteString(err.Error() + "\n")
+			return
+		}
 	}
 	var group sync.WaitGroup
 	for range 16 {

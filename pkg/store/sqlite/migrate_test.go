@@ -46,7 +46,7 @@ func TestStoresOpenedAtOnceMigrateOnce(t *testing.T) {
 func TestASchemaNewerThanKnownIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
-	if _, err := s.writer.exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {
+	if _, err := s.writer.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, 1)"); err != nil {
 		t.Fatal(err)
 	}
 	refusedAtOpen(t, filepath.Join(dir, "store.db"), "schema version 999 is newer than")

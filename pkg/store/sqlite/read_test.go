@@ -15,7 +15,7 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 			if strings.Contains(query, "FROM keys ORDER") || strings.Contains(query, "FROM tenants ORDER") || !strings.Contains(query, "WHERE") {
 				continue // all the keys or the tenants, which are few; or no look-up
 			}
-			all := strings.Contains(query, "FROM properties WHERE tenant = ? ORDER") || query == "DELETE FROM "+ofTenant+" AND created_at <= ?" ||
+			all := strings.Contains(query, "FROM properties WHERE tenant = ? ORDER") || query == "DELETE FROM access_tokens WHERE tenant = ? AND created_at <= ?" ||
 				walksTenant(query)
 			for _, step := range plan(t, s, query) {
 				// What a query was given, or makes itself, is no table.
@@ -184,7 +184,7 @@ func refreshQueries(subject string) (all []store.RefreshTokenQuery) {
 // walksTenant tells whether a query is for a page or a count of all that a tenant
 // has of opaque sessions or refresh tokens. It names the index to walk along.
 func walksTenant(query string) bool {
-	walk := strings.Contains(query, "FROM "+opaqueOfTenant) || strings.Contains(query, "FROM refresh_tokens INDEXED BY refresh_tokens_by_")
+	walk := strings.Contains(query, "FROM sessions INDEXED BY opaque_sessions WHERE") || strings.Contains(query, "FROM refresh_tokens INDEXED BY refresh_tokens_by_")
 	return walk && (strings.Contains(query, "LIMIT ? OFFSET ?") || strings.HasPrefix(query, "SELECT count(*) FROM"))
 }
 
@@ -196,9 +196,9 @@ func TestOpaqueSessionsAreFoundInTheirIndexAlone(t *testing.T) {
 	for query := range kept {
 		index := "opaque_sessions"
 		switch {
-		case strings.Contains(query, opaqueOfSubject):
+		case strings.Contains(query, "INDEXED BY opaque_sessions_of_subject"):
 			index = "opaque_sessions_of_subject"
-		case !strings.Contains(query, opaqueOfTenant):
+		case !strings.Contains(query, "INDEXED BY opaque_sessions WHERE"):
 			continue
 		}
 		found++

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/store/relational"
 )
 
 // Config says what to open.
@@ -35,6 +36,7 @@ type Config struct {
 
 // Store is an open database. It is safe for concurrent use.
 type Store struct {
+	*relational.Reader
 	path    string
 	file    os.FileInfo // what path named when it was opened
 	busy    time.Duration
@@ -48,9 +50,22 @@ type Store struct {
 const readers = 4
 
 // Open opens the database, makes it when it is missing, and brings its schema
-// up to date. A schema newer than this program is refused. An error wraps
-// store.ErrUnavailable and names the file.
+// up to date. A schema newer than this program is refused, and so is a file that was
+// left for another store (Leave). An error wraps store.ErrUnavailable and names the
+// file.
 func Open(ctx context.Context, config Config) (*Store, error) {
+	s, err := open(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.notLeft(ctx); err != nil {
+		return nil, errors.Join(s.unavailable(err), s.Close())
+	}
+	return s, nil
+}
+
+// open is Open for whatever became of the file.
+func open(ctx context.Context, config Config) (*Store, error) {
 	s := &Store{path: config.Path, busy: cmp.Or(config.BusyTimeout, 10*time.Second)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.unavailable(err), s.release())
@@ -83,7 +98,17 @@ func (s *Store) open(ctx context.Context) error {
 	s.readers.SetMaxOpenConns(readers)
 	s.readers.SetMaxIdleConns(readers)
 	s.queries = newStatements(s.readers.PrepareContext)
+	s.Reader = relational.NewReader(s.path, dialect(), s.query)
 	return s.readers.PingContext(ctx)
+}
+
+// query is a relational.QueryFunc.
+func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	statement, err := s.queries.get(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	return statement.QueryContext(ctx, args...)
 }
 
 // moved tells that path no longer names the file that is open: somebody removed
@@ -103,6 +128,9 @@ func (s *Store) moved() error {
 func (s *Store) Apply(ctx context.Context, commands ...store.Command) error {
 	return s.group.Apply(ctx, commands...)
 }
+
+// WatchCommits lets commits be watched from now on, by one at a time.
+func (s *Store) WatchCommits(watch store.CommitWatch) { s.group.Watch(watch) }
 
 // Durable is true.
 func (s *Store) Durable() bool { return true }
@@ -125,11 +153,23 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	if err != nil {
 		return s.unavailable(err)
 	}
-	_, err = db.ExecContext(ctx, "VACUUM INTO ?", path)
-	if err := errors.Join(err, db.Close()); err != nil {
+	db.SetMaxOpenConns(1)
+	if err := errors.Join(copyInto(ctx, db, path), db.Close()); err != nil {
 		return errors.Join(s.unavailable(err), os.Remove(path))
 	}
 	return flush(path)
+}
+
+// copyInto makes the copy, and begins a history in it.
+func copyInto(ctx context.Context, db *sql.DB, path string) error {
+	if _, err := db.ExecContext(ctx, "VACUUM INTO ?", path); err != nil {
+		return err
+	}
+	if _, err := db.ExecContext(ctx, "ATTACH ? AS copied", path); err != nil {
+		return err
+	}
+	_, err := db.ExecContext(ctx, "UPDATE copied.history SET epoch = randomblob(16)")
+	return err
 }
 
 // Close carries out what is queued and releases the file. Whatever comes later
@@ -152,5 +192,5 @@ func (s *Store) release() error {
 
 // unavailable is what a caller is told of an error of the database.
 func (s *Store) unavailable(err error) error {
-	return fmt.Errorf("%s: %w: %w", s.path, store.ErrUnavailable, err)
+	return relational.Unavailable(s.path, err)
 }

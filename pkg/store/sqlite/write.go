@@ -9,15 +9,17 @@ import (
 	lib "modernc.org/sqlite/lib"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/store/relational"
 )
 
 // writer is the one connection that changes the database. Only the goroutine of
 // the group uses it.
 type writer struct {
-	store *Store
-	db    *sql.DB
-	conn  *sql.Conn
-	kept  *statements
+	store    *Store
+	db       *sql.DB
+	conn     *sql.Conn
+	kept     *statements
+	commands *relational.Writer
 }
 
 func openWriter(ctx context.Context, s *Store) (*writer, error) {
@@ -31,7 +33,9 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 	if err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
-	return &writer{store: s, db: db, conn: conn, kept: newStatements(conn.PrepareContext)}, nil
+	w := &writer{store: s, db: db, conn: conn, kept: newStatements(conn.PrepareContext)}
+	w.commands = &relational.Writer{Tx: w, Dialect: dialect()}
+	return w, nil
 }
 
 func (w *writer) close() error {
@@ -44,7 +48,7 @@ func (w *writer) close() error {
 
 // commitGroup is a store.CommitFunc.
 func (w *writer) commitGroup(group [][]store.Command, answers []error) error {
-	if _, err := w.exec("BEGIN IMMEDIATE"); err != nil {
+	if _, err := w.Exec("BEGIN IMMEDIATE"); err != nil {
 		return told(answers, err)
 	}
 	for i, commands := range group {
@@ -77,26 +81,33 @@ func told(answers []error, err error) error {
 
 // rollback ends a transaction that failed. SQLite may have ended it already, so
 // its answer tells nothing; if one were left open, the next BEGIN would fail.
-func (w *writer) rollback() { _, _ = w.exec("ROLLBACK") }
+func (w *writer) rollback() { _, _ = w.Exec("ROLLBACK") }
 
 // operation carries out the commands of one Apply within the transaction of the
 // group. One command alone changes nothing when it is refused.
 func (w *writer) operation(commands []store.Command) error {
 	if len(commands) == 1 {
-		return w.command(commands[0])
+		return w.commands.Command(commands[0])
 	}
 	if len(commands) == 0 {
-		return nil
+		return w.ping()
 	}
-	if _, err := w.exec("SAVEPOINT operation"); err != nil {
+	if _, err := w.Exec("SAVEPOINT operation"); err != nil {
 		return err
 	}
 	for _, command := range commands {
-		if err := w.command(command); err != nil {
+		if err := w.commands.Command(command); err != nil {
 			return w.undo(err)
 		}
 	}
-	_, err := w.exec("RELEASE operation")
+	_, err := w.Exec("RELEASE operation")
+	return err
+}
+
+// ping changes nothing, but takes the right to. BEGIN IMMEDIATE does not where the file
+// or its disk is read-only.
+func (w *writer) ping() error {
+	_, err := w.Exec("DELETE FROM revocations WHERE 0")
 	return err
 }
 
@@ -105,18 +116,17 @@ func (w *writer) undo(reason error) error {
 	if errors.Is(reason, store.ErrUnavailable) {
 		return reason
 	}
-	if _, err := w.exec("ROLLBACK TO operation"); err != nil {
+	if _, err := w.Exec("ROLLBACK TO operation"); err != nil {
 		return err
 	}
-	if _, err := w.exec("RELEASE operation"); err != nil {
+	if _, err := w.Exec("RELEASE operation"); err != nil {
 		return err
 	}
 	return reason
 }
 
-// exec runs a statement and counts the rows it changed. Its errors are
-// store.ErrUnavailable.
-func (w *writer) exec(query string, args ...any) (int64, error) {
+// Exec is relational.Tx.
+func (w *writer) Exec(query string, args ...any) (int64, error) {
 	rows, err := w.run(query, args...)
 	if err != nil {
 		return 0, w.store.unavailable(err)
@@ -139,24 +149,8 @@ func (w *writer) run(query string, args ...any) (int64, error) {
 	return result.RowsAffected()
 }
 
-// must runs a statement that changes a row, else the answer is the refusal.
-func (w *writer) must(refusal error, what, name, query string, args ...any) error {
-	rows, err := w.exec(query, args...)
-	if err != nil || rows > 0 {
-		return err
-	}
-	return fmt.Errorf("%s %s: %w", what, name, refusal)
-}
-
-// exists runs a query that answers true or false.
-func (w *writer) exists(query string, args ...any) (found bool, err error) {
-	_, err = w.row(query, args, &found)
-	return found, err
-}
-
-// row runs a query that answers one row or none. Its errors are
-// store.ErrUnavailable.
-func (w *writer) row(query string, args []any, into ...any) (found bool, err error) {
+// Row is relational.Tx.
+func (w *writer) Row(query string, args []any, into ...any) (found bool, err error) {
 	ctx := context.Background()
 	statement, err := w.kept.get(ctx, query)
 	if err != nil {
@@ -170,4 +164,22 @@ func (w *writer) row(query string, args []any, into ...any) (found bool, err err
 		return false, w.store.unavailable(err)
 	}
 	return true, nil
+}
+
+// Revoke is relational.Tx. The first statement is enough for all but the facts that
+// exist; the second replaces one by itself merged, under a new number, if that is
+// another.
+func (w *writer) Revoke(r store.Revocation) error {
+	const add = `INSERT INTO revocations (kind, key, at, until) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	key := []byte(r.Key)
+	rows, err := w.Exec(add, r.Kind, key, r.At, r.Until)
+	if err != nil || rows > 0 {
+		return err
+	}
+	const merge = `INSERT OR REPLACE INTO revocations (kind, key, at, until)
+		SELECT kind, key, max(at, ?), CASE WHEN until = 0 OR ? = 0 THEN 0 ELSE max(until, ?) END
+		FROM revocations WHERE kind = ? AND key = ?
+		AND (at < ? OR (until <> 0 AND (? = 0 OR until < ?)))`
+	_, err = w.Exec(merge, r.At, r.Until, r.Until, r.Kind, key, r.At, r.Until, r.Until)
+	return err
 }

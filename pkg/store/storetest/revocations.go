@@ -21,6 +21,7 @@ func revocationChecks() []check {
 			}
 			same(t, 3, len(facts(t, s, 0)))
 		}},
+		{"the head is where the facts end, also when they are gone", headOfFacts},
 		{"pages of facts miss none and double none", factPages},
 		{"a follower misses none and doubles none while others write", followed},
 	}
@@ -88,6 +89,25 @@ func weakerFacts(t *testing.T, s store.Store) {
 		apply(t, s, weaker)
 		same(t, before, facts(t, s, 0))
 	}
+}
+
+func headOfFacts(t *testing.T, s store.Store) {
+	first := must(s.Head(t.Context()))(t)
+	if first.Epoch == "" || first.Seq != 0 {
+		t.Errorf("an empty store begins at %+v", first)
+	}
+	apply(t, s, revoke("a", 1, 10), revoke("b", 1, 20))
+	apply(t, s, revoke("c", 1, 30))
+	all := facts(t, s, 0)
+	second := must(s.Head(t.Context()))(t)
+	if second.Epoch != first.Epoch || second.Seq < all[len(all)-1].Seq {
+		t.Errorf("the head is %+v behind %+v", second, all)
+	}
+	apply(t, s, store.Purge{Before: 100, Limit: 100})
+	same(t, 0, len(facts(t, s, 0)))
+	same(t, second.Seq, must(s.Head(t.Context()))(t).Seq)
+	apply(t, s, revoke("d", 1, 0))
+	same(t, true, must(s.Head(t.Context()))(t).Seq > second.Seq)
 }
 
 func factPages(t *testing.T, s store.Store) {

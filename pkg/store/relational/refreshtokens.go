@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -12,45 +12,44 @@ import (
 const refreshTokenColumns = "tenant, subject, client, id, seed, door, backend, mobile, created_at"
 
 // RefreshToken is store.RefreshTokens.
-func (s *Store) RefreshToken(ctx context.Context, tenant, subject, client string) (store.RefreshToken, error) {
+func (r *Reader) RefreshToken(ctx context.Context, tenant, subject, client string) (store.RefreshToken, error) {
 	const query = "SELECT " + refreshTokenColumns + " FROM refresh_tokens WHERE tenant = ? AND subject = ? AND client = ?"
-	return one(ctx, s, scanRefreshToken, "refresh token of "+client, query, tenant, subject, client)
+	return one(ctx, r, scanRefreshToken, "refresh token of "+client, query, tenant, subject, client)
 }
 
 // RefreshTokenByID is store.RefreshTokens.
-func (s *Store) RefreshTokenByID(ctx context.Context, id store.ID) (store.RefreshToken, error) {
+func (r *Reader) RefreshTokenByID(ctx context.Context, id store.ID) (store.RefreshToken, error) {
 	const query = "SELECT " + refreshTokenColumns + " FROM refresh_tokens WHERE id = ?"
-	return one(ctx, s, scanRefreshToken, "refresh token", query, id[:])
+	return one(ctx, r, scanRefreshToken, "refresh token", query, id[:])
 }
 
 // ListRefreshTokens is store.RefreshTokens.
-func (s *Store) ListRefreshTokens(ctx context.Context, tenant string, q store.RefreshTokenQuery) ([]store.RefreshToken, error) {
+func (r *Reader) ListRefreshTokens(ctx context.Context, tenant string, q store.RefreshTokenQuery) ([]store.RefreshToken, error) {
 	index, columns := refreshOrder(q)
-	where, args := refreshTokens(tenant, q)
+	where, args := r.refreshTokens(tenant, q)
 	query := "SELECT " + refreshTokenColumns + " FROM refresh_tokens" + index + where +
 		" ORDER BY " + strings.Join(columns, ", ") + " LIMIT ? OFFSET ?"
-	return list(ctx, s, scanRefreshToken, query, append(args, max(q.Limit, 0), max(q.Offset, 0))...)
+	return list(ctx, r, scanRefreshToken, query, append(args, max(q.Limit, 0), max(q.Offset, 0))...)
 }
 
 // CountRefreshTokens is store.RefreshTokens.
-func (s *Store) CountRefreshTokens(ctx context.Context, tenant string, q store.RefreshTokenQuery) (int64, error) {
+func (r *Reader) CountRefreshTokens(ctx context.Context, tenant string, q store.RefreshTokenQuery) (int64, error) {
 	index := " INDEXED BY refresh_tokens_by_client"
 	if q.Subject != "" {
 		index = ""
 	}
-	where, args := refreshTokens(tenant, q)
-	return one(ctx, s, scanCount, "count", "SELECT count(*) FROM refresh_tokens"+index+where, args...)
+	where, args := r.refreshTokens(tenant, q)
+	return one(ctx, r, scanCount, "count", "SELECT count(*) FROM refresh_tokens"+index+where, args...)
 }
 
-// refreshTokens says which are meant. The texts are compared as bytes, since a
-// search of text begins at whole letters only.
-func refreshTokens(tenant string, q store.RefreshTokenQuery) (where string, args []any) {
+// refreshTokens says which are meant.
+func (r *Reader) refreshTokens(tenant string, q store.RefreshTokenQuery) (where string, args []any) {
 	where, args = " WHERE tenant = ?", []any{tenant}
 	if q.Subject != "" {
 		where, args = where+" AND subject = ?", append(args, q.Subject)
 	}
 	if q.Search != "" {
-		where += " AND instr(CAST(lower(client) AS BLOB), CAST(lower(?) AS BLOB)) > 0"
+		where += " AND " + r.dialect.Holds
 		args = append(args, q.Search)
 	}
 	return where, args
@@ -90,7 +89,7 @@ func scanRefreshToken(row *sql.Rows) (t store.RefreshToken, err error) {
 
 // refreshTokenCommand carries out the commands of refresh tokens, and hands on the
 // others.
-func (w *writer) refreshTokenCommand(command store.Command) error {
+func (w *Writer) refreshTokenCommand(command store.Command) error {
 	switch c := command.(type) {
 	case store.CreateRefreshToken:
 		return w.createRefreshToken(&c.RefreshToken)
@@ -101,7 +100,7 @@ func (w *writer) refreshTokenCommand(command store.Command) error {
 	}
 }
 
-func (w *writer) createRefreshToken(t *store.RefreshToken) error {
+func (w *Writer) createRefreshToken(t *store.RefreshToken) error {
 	found, err := w.exists("SELECT EXISTS (SELECT 1 FROM users WHERE tenant = ? AND name = ?)", t.Tenant, t.Subject)
 	if err != nil {
 		return err
@@ -114,18 +113,18 @@ func (w *writer) createRefreshToken(t *store.RefreshToken) error {
 		t.Tenant, t.Subject, t.Client, t.ID[:], t.Seed[:], t.Door, t.Backend, t.Mobile, t.CreatedAt)
 }
 
-func (w *writer) deleteRefreshTokens(c store.DeleteRefreshTokens) (err error) {
+func (w *Writer) deleteRefreshTokens(c store.DeleteRefreshTokens) (err error) {
 	const from = "DELETE FROM refresh_tokens "
 	var rows int64
 	switch {
 	case c.Client != "":
-		rows, err = w.exec(from+"WHERE tenant = ? AND subject = ? AND client = ?", c.Tenant, c.Subject, c.Client)
+		rows, err = w.Exec(from+"WHERE tenant = ? AND subject = ? AND client = ?", c.Tenant, c.Subject, c.Client)
 	case c.Subject != "" && c.Mobile:
-		rows, err = w.exec(from+"WHERE tenant = ? AND subject = ? AND mobile = 1", c.Tenant, c.Subject)
+		rows, err = w.Exec(from+"WHERE tenant = ? AND subject = ? AND mobile = 1", c.Tenant, c.Subject)
 	case c.Subject != "":
-		rows, err = w.exec(from+"WHERE tenant = ? AND subject = ? AND created_at <= ?", c.Tenant, c.Subject, c.At)
+		rows, err = w.Exec(from+"WHERE tenant = ? AND subject = ? AND created_at <= ?", c.Tenant, c.Subject, c.At)
 	default:
-		rows, err = w.exec(from+"WHERE tenant = ? AND created_at <= ?", c.Tenant, c.At)
+		rows, err = w.Exec(from+"WHERE tenant = ? AND created_at <= ?", c.Tenant, c.At)
 	}
 	tell(c.Removed, rows)
 	return err

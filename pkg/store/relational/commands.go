@@ -1,14 +1,12 @@
-package sqlite
+package relational
 
 import (
-	"fmt"
-
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
 
-// command carries out one command. An error that is not store.ErrUnavailable
+// Command carries out one command. An error that is not store.ErrUnavailable
 // means that it was refused and changed nothing.
-func (w *writer) command(command store.Command) error {
+func (w *Writer) Command(command store.Command) error {
 	switch c := command.(type) {
 	case store.CreateTenant:
 		return w.createTenant(&c.Tenant)
@@ -41,7 +39,7 @@ func (w *writer) command(command store.Command) error {
 	case store.Once:
 		return w.once(c)
 	case store.Revoke:
-		return w.revoke(c.Revocation)
+		return w.Revoke(c.Revocation)
 	case store.CreateSession:
 		return w.createSession(&c)
 	case store.RotateSession:
@@ -69,7 +67,7 @@ func (w *writer) command(command store.Command) error {
 	}
 }
 
-func (w *writer) createUser(u store.User) error {
+func (w *Writer) createUser(u store.User) error {
 	const query = `INSERT INTO users (` + userColumns + `) SELECT ?, ?, ?, ?, ?, ` + nextNumber + `, ?, ?, ?, ?, ?, ?
 		WHERE NOT EXISTS (SELECT 1 FROM applications WHERE tenant = ? AND id = ?) ON CONFLICT DO NOTHING`
 	err := w.must(store.ErrExists, "user", u.Name, query,
@@ -81,29 +79,29 @@ func (w *writer) createUser(u store.User) error {
 	return err
 }
 
-func (w *writer) deleteUser(c store.DeleteUser) error {
+func (w *Writer) deleteUser(c store.DeleteUser) error {
 	err := w.must(store.ErrNotFound, "user", c.Name, "DELETE FROM users WHERE tenant = ? AND name = ?", c.Tenant, c.Name)
 	if err == nil {
 		err = w.disown(c.Tenant, c.Name)
 	}
 	if err == nil {
-		_, err = w.exec("DELETE FROM memberships WHERE tenant = ? AND user = ?", c.Tenant, c.Name)
+		_, err = w.Exec(`DELETE FROM memberships WHERE tenant = ? AND "user" = ?`, c.Tenant, c.Name)
 	}
 	if err == nil {
-		_, err = w.exec("DELETE FROM "+ofSubject+" AND subject = ?", c.Tenant, c.Name)
+		_, err = w.Exec("DELETE FROM "+ofSubject+" AND subject = ?", c.Tenant, c.Name)
 	}
 	if err == nil {
-		_, err = w.exec("DELETE FROM refresh_tokens WHERE tenant = ? AND subject = ?", c.Tenant, c.Name)
+		_, err = w.Exec("DELETE FROM refresh_tokens WHERE tenant = ? AND subject = ?", c.Tenant, c.Name)
 	}
 	return err
 }
 
-func (w *writer) updateUser(c store.UpdateUser) error {
+func (w *Writer) updateUser(c store.UpdateUser) error {
 	const query = `UPDATE users SET password_hash = ?, roles = ?, disabled = ?,
 		backend = ?, backend_id = ?, acl = ?, policies = ?, updated_at = ?
 		WHERE tenant = ? AND name = ? AND updated_at = ?`
 	u := c.User
-	rows, err := w.exec(query, u.PasswordHash, encodeList(u.Roles), u.Disabled,
+	rows, err := w.Exec(query, u.PasswordHash, encodeList(u.Roles), u.Disabled,
 		u.Backend, u.BackendID, encodeList(u.ACL), encodeList(u.Policies), u.UpdatedAt, u.Tenant, u.Name, c.Read)
 	if err != nil || rows > 0 {
 		return err
@@ -112,36 +110,7 @@ func (w *writer) updateUser(c store.UpdateUser) error {
 	return w.conflict("user "+u.Name, found, err)
 }
 
-// conflict tells why a compare-and-set changed nothing.
-func (w *writer) conflict(what string, found bool, err error) error {
-	switch {
-	case err != nil:
-		return err
-	case found:
-		return fmt.Errorf("%s: %w", what, store.ErrConflict)
-	}
-	return fmt.Errorf("%s: %w", what, store.ErrNotFound)
-}
-
-// revoke adds a fact or merges it. The first statement is enough for all but
-// the facts that exist; the second replaces one by itself merged, under a new
-// number, if that is another.
-func (w *writer) revoke(r store.Revocation) error {
-	const add = `INSERT INTO revocations (kind, key, at, until) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
-	key := []byte(r.Key)
-	rows, err := w.exec(add, r.Kind, key, r.At, r.Until)
-	if err != nil || rows > 0 {
-		return err
-	}
-	const merge = `INSERT OR REPLACE INTO revocations (kind, key, at, until)
-		SELECT kind, key, max(at, ?), CASE WHEN until = 0 OR ? = 0 THEN 0 ELSE max(until, ?) END
-		FROM revocations WHERE kind = ? AND key = ?
-		AND (at < ? OR (until <> 0 AND (? = 0 OR until < ?)))`
-	_, err = w.exec(merge, r.At, r.Until, r.Until, r.Kind, key, r.At, r.Until, r.Until)
-	return err
-}
-
-func (w *writer) createSession(c *store.CreateSession) error {
+func (w *Writer) createSession(c *store.CreateSession) error {
 	if c.Most > 0 {
 		if err := w.room(c); err != nil {
 			return err
@@ -163,20 +132,20 @@ const goodSession = `id = ? AND counter = ? AND revoked_at = 0
 	AND (expires_at = 0 OR expires_at > ?)
 	AND (idle_ttl = 0 OR (? - last_used_at) / 1000000 < idle_ttl)`
 
-func (w *writer) rotateSession(c store.RotateSession) error {
+func (w *Writer) rotateSession(c store.RotateSession) error {
 	// The last number has no successor.
 	const query = `UPDATE sessions SET counter = counter + 1, rotated_at = ?, last_used_at = ?
 		WHERE ` + goodSession + ` AND counter < 9223372036854775807`
 	return w.moveSession(c.ID, query, c.At, c.At, c.ID[:], c.From, c.At, c.At)
 }
 
-func (w *writer) useSession(c store.UseSession) error {
-	const query = "UPDATE sessions SET last_used_at = max(last_used_at, ?) WHERE " + goodSession
-	return w.moveSession(c.ID, query, c.At, c.ID[:], c.Counter, c.At, c.At)
+func (w *Writer) useSession(c store.UseSession) error {
+	const query = "UPDATE sessions SET last_used_at = CASE WHEN last_used_at > ? THEN last_used_at ELSE ? END WHERE " + goodSession
+	return w.moveSession(c.ID, query, c.At, c.At, c.ID[:], c.Counter, c.At, c.At)
 }
 
-func (w *writer) moveSession(id store.ID, query string, args ...any) error {
-	rows, err := w.exec(query, args...)
+func (w *Writer) moveSession(id store.ID, query string, args ...any) error {
+	rows, err := w.Exec(query, args...)
 	if err != nil || rows > 0 {
 		return err
 	}
@@ -184,35 +153,32 @@ func (w *writer) moveSession(id store.ID, query string, args ...any) error {
 	return w.conflict("session", found, err)
 }
 
-func (w *writer) revokeSessions(c store.RevokeSessions) (err error) {
+func (w *Writer) revokeSessions(c store.RevokeSessions) (err error) {
 	const set = "UPDATE sessions SET revoked_at = ? WHERE revoked_at = 0 AND "
 	switch {
 	case c.ID != store.ID{}:
-		_, err = w.exec(set+"id = ?", c.At, c.ID[:])
+		_, err = w.Exec(set+"id = ?", c.At, c.ID[:])
 	case c.Subject != "":
-		_, err = w.exec(set+"tenant = ? AND subject = ?", c.At, c.Tenant, c.Subject)
+		_, err = w.Exec(set+"tenant = ? AND subject = ?", c.At, c.Tenant, c.Subject)
 	default:
 		// A session made without an application is of none, not of that without
 		// a name.
-		_, err = w.exec(set+"tenant = ? AND client = ? AND client <> ''", c.At, c.Tenant, c.Client)
+		_, err = w.Exec(set+"tenant = ? AND client = ? AND client <> ''", c.At, c.Tenant, c.Client)
 	}
 	return err
 }
 
-func (w *writer) purge(c store.Purge) error {
-	const facts = `DELETE FROM revocations WHERE seq IN (SELECT seq FROM revocations
-		WHERE until <> 0 AND until < ? ORDER BY until, seq LIMIT ?)`
-	const sessions = `DELETE FROM sessions WHERE id IN (SELECT id FROM sessions
-		WHERE ended_at <> 0 AND ended_at < ? ORDER BY ended_at, id LIMIT ?)`
-	const tickets = `DELETE FROM tickets WHERE id IN (SELECT id FROM tickets
-		WHERE keep_until <> 0 AND keep_until < ? ORDER BY keep_until, id LIMIT ?)`
-	const once = `DELETE FROM once WHERE value IN (SELECT value FROM once
-		WHERE until <> 0 AND until < ? ORDER BY until, value LIMIT ?)`
-	const accessTokens = `DELETE FROM access_tokens WHERE (tenant, number) IN (SELECT tenant, number FROM access_tokens
-		WHERE keep_until <> 0 AND keep_until < ? ORDER BY keep_until, tenant, number LIMIT ?)`
+// purge looks for each kind of record by its end.
+func (w *Writer) purge(c store.Purge) error {
 	removed := int64(0)
-	for _, query := range []string{facts, sessions, tickets, once, accessTokens} {
-		rows, err := w.exec(query, c.Before, max(c.Limit, 0))
+	for _, ended := range []struct{ table, key, end string }{
+		{"revocations", "seq", "until"},
+		{"sessions", "id", "ended_at"},
+		{"tickets", "id", "keep_until"},
+		{"once", "value", "until"},
+		{"access_tokens", "tenant, number", "keep_until"},
+	} {
+		rows, err := w.Exec(w.Dialect.Purge(ended.table, ended.key, ended.end), c.Before, max(c.Limit, 0))
 		if err != nil {
 			return err
 		}

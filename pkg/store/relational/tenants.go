@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -11,9 +11,9 @@ const tenantColumns = `name, algorithm, issuer, base_url, site, site_admin, api_
 	access_ttl, refresh_ttl, max_access_ttl, max_refresh_ttl, weak_keys, created_at, updated_at`
 
 // Tenants is store.Tenants.
-func (s *Store) Tenants(ctx context.Context) ([]store.Tenant, error) {
+func (r *Reader) Tenants(ctx context.Context) ([]store.Tenant, error) {
 	const query = "SELECT " + tenantColumns + " FROM tenants ORDER BY created_at, name"
-	return list(ctx, s, scanTenant, query)
+	return list(ctx, r, scanTenant, query)
 }
 
 func scanTenant(row *sql.Rows) (t store.Tenant, err error) {
@@ -22,7 +22,7 @@ func scanTenant(row *sql.Rows) (t store.Tenant, err error) {
 	return t, err
 }
 
-func (w *writer) createTenant(t *store.Tenant) error {
+func (w *Writer) createTenant(t *store.Tenant) error {
 	const query = `INSERT INTO tenants (` + tenantColumns + `)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	return w.must(store.ErrExists, "tenant", t.Name, query,
@@ -30,12 +30,12 @@ func (w *writer) createTenant(t *store.Tenant) error {
 		t.AccessTTL, t.RefreshTTL, t.MaxAccessTTL, t.MaxRefreshTTL, t.WeakKeys, t.CreatedAt, t.UpdatedAt)
 }
 
-func (w *writer) updateTenant(c store.UpdateTenant) error {
+func (w *Writer) updateTenant(c store.UpdateTenant) error {
 	const query = `UPDATE tenants SET algorithm = ?, issuer = ?, base_url = ?, site = ?, site_admin = ?, api_version = ?,
 		access_ttl = ?, refresh_ttl = ?, max_access_ttl = ?, max_refresh_ttl = ?, weak_keys = ?, updated_at = ?
 		WHERE name = ? AND updated_at = ?`
 	t := &c.Tenant
-	rows, err := w.exec(query, t.Algorithm, t.Issuer, t.BaseURL, t.Site, t.SiteAdmin, t.APIVersion,
+	rows, err := w.Exec(query, t.Algorithm, t.Issuer, t.BaseURL, t.Site, t.SiteAdmin, t.APIVersion,
 		t.AccessTTL, t.RefreshTTL, t.MaxAccessTTL, t.MaxRefreshTTL, t.WeakKeys, t.UpdatedAt, t.Name, c.Read)
 	if err != nil || rows > 0 {
 		return err

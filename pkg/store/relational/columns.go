@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import "encoding/json"
 
@@ -14,6 +14,14 @@ func decodeList(text string) (list []string, err error) {
 		return nil, err
 	}
 	return list, nil
+}
+
+// orNone is how they are read: none is nil.
+func orNone(b []byte) []byte {
+	if len(b) == 0 {
+		return nil
+	}
+	return b
 }
 
 // blob is how bytes are kept: nil would be NULL.

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -11,21 +11,21 @@ import (
 const policyColumns = "tenant, uuid, name, description, templates, created_at, updated_at"
 
 // Policy is store.Policies.
-func (s *Store) Policy(ctx context.Context, tenant, uuid string) (store.Policy, error) {
+func (r *Reader) Policy(ctx context.Context, tenant, uuid string) (store.Policy, error) {
 	const query = "SELECT " + policyColumns + " FROM policies WHERE tenant = ? AND uuid = ?"
-	return one(ctx, s, scanPolicy, "policy "+uuid, query, tenant, uuid)
+	return one(ctx, r, scanPolicy, "policy "+uuid, query, tenant, uuid)
 }
 
 // PolicyByName is store.Policies.
-func (s *Store) PolicyByName(ctx context.Context, tenant, name string) (store.Policy, error) {
+func (r *Reader) PolicyByName(ctx context.Context, tenant, name string) (store.Policy, error) {
 	const query = "SELECT " + policyColumns + " FROM policies WHERE tenant = ? AND name = ?"
-	return one(ctx, s, scanPolicy, "policy "+name, query, tenant, name)
+	return one(ctx, r, scanPolicy, "policy "+name, query, tenant, name)
 }
 
 // ListPolicies is store.Policies.
-func (s *Store) ListPolicies(ctx context.Context, tenant, after string, limit int) ([]store.Policy, error) {
+func (r *Reader) ListPolicies(ctx context.Context, tenant, after string, limit int) ([]store.Policy, error) {
 	const query = "SELECT " + policyColumns + " FROM policies WHERE tenant = ? AND name > ? ORDER BY name LIMIT ?"
-	return list(ctx, s, scanPolicy, query, tenant, after, max(limit, 0))
+	return list(ctx, r, scanPolicy, query, tenant, after, max(limit, 0))
 }
 
 func scanPolicy(row *sql.Rows) (p store.Policy, err error) {
@@ -41,7 +41,7 @@ func scanPolicy(row *sql.Rows) (p store.Policy, err error) {
 }
 
 // policyCommand carries out the commands of policies, the last there are.
-func (w *writer) policyCommand(command store.Command) error {
+func (w *Writer) policyCommand(command store.Command) error {
 	switch c := command.(type) {
 	case store.CreatePolicy:
 		return w.createPolicy(c.Policy)
@@ -54,13 +54,13 @@ func (w *writer) policyCommand(command store.Command) error {
 	}
 }
 
-func (w *writer) createPolicy(p store.Policy) error {
+func (w *Writer) createPolicy(p store.Policy) error {
 	const query = "INSERT INTO policies (" + policyColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 	return w.must(store.ErrExists, "policy", p.Name, query,
 		p.Tenant, p.UUID, p.Name, p.Description, encodeList(p.Templates), p.CreatedAt, p.UpdatedAt)
 }
 
-func (w *writer) updatePolicy(c store.UpdatePolicy) error {
+func (w *Writer) updatePolicy(c store.UpdatePolicy) error {
 	const query = `UPDATE policies SET name = ?, description = ?, templates = ?, updated_at = ?
 		WHERE tenant = ? AND uuid = ? AND updated_at = ?`
 	p := c.Policy
@@ -79,12 +79,12 @@ func (w *writer) updatePolicy(c store.UpdatePolicy) error {
 		p.Name, p.Description, encodeList(p.Templates), p.UpdatedAt, p.Tenant, p.UUID, c.Read)
 }
 
-func (w *writer) deletePolicy(c store.DeletePolicy) error {
+func (w *Writer) deletePolicy(c store.DeletePolicy) error {
 	query, args := "DELETE FROM policies WHERE tenant = ? AND uuid = ?", []any{c.Tenant, c.UUID}
 	if c.Read != 0 {
 		query, args = query+" AND updated_at = ?", append(args, c.Read)
 	}
-	rows, err := w.exec(query, args...)
+	rows, err := w.Exec(query, args...)
 	if err != nil || rows > 0 {
 		return err
 	}

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -10,31 +10,31 @@ import (
 
 const (
 	organisationColumns = "tenant, number, name, description, created_at, updated_at"
-	membershipColumns   = "tenant, organisation, user, role"
+	membershipColumns   = `tenant, organisation, "user", role`
 )
 
 // Organisation is store.Organisations.
-func (s *Store) Organisation(ctx context.Context, tenant string, number int64) (store.Organisation, error) {
+func (r *Reader) Organisation(ctx context.Context, tenant string, number int64) (store.Organisation, error) {
 	const query = "SELECT " + organisationColumns + " FROM organisations WHERE tenant = ? AND number = ?"
-	return one(ctx, s, scanOrganisation, organisation(number), query, tenant, number)
+	return one(ctx, r, scanOrganisation, organisation(number), query, tenant, number)
 }
 
 // ListOrganisations is store.Organisations.
-func (s *Store) ListOrganisations(ctx context.Context, tenant string, after int64, limit int) ([]store.Organisation, error) {
+func (r *Reader) ListOrganisations(ctx context.Context, tenant string, after int64, limit int) ([]store.Organisation, error) {
 	const query = "SELECT " + organisationColumns + " FROM organisations WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?"
-	return list(ctx, s, scanOrganisation, query, tenant, after, max(limit, 0))
+	return list(ctx, r, scanOrganisation, query, tenant, after, max(limit, 0))
 }
 
 // Memberships is store.Organisations.
-func (s *Store) Memberships(ctx context.Context, tenant, user string) ([]store.Membership, error) {
-	const query = "SELECT " + membershipColumns + " FROM memberships WHERE tenant = ? AND user = ? ORDER BY organisation, role"
-	return list(ctx, s, scanMembership, query, tenant, user)
+func (r *Reader) Memberships(ctx context.Context, tenant, user string) ([]store.Membership, error) {
+	const query = "SELECT " + membershipColumns + ` FROM memberships WHERE tenant = ? AND "user" = ? ORDER BY organisation, role`
+	return list(ctx, r, scanMembership, query, tenant, user)
 }
 
 // Members is store.Organisations.
-func (s *Store) Members(ctx context.Context, tenant string, organisation int64) ([]store.Membership, error) {
-	const query = "SELECT " + membershipColumns + " FROM memberships WHERE tenant = ? AND organisation = ? ORDER BY user, role"
-	return list(ctx, s, scanMembership, query, tenant, organisation)
+func (r *Reader) Members(ctx context.Context, tenant string, organisation int64) ([]store.Membership, error) {
+	const query = "SELECT " + membershipColumns + ` FROM memberships WHERE tenant = ? AND organisation = ? ORDER BY "user", role`
+	return list(ctx, r, scanMembership, query, tenant, organisation)
 }
 
 func scanOrganisation(row *sql.Rows) (o store.Organisation, err error) {
@@ -52,7 +52,7 @@ func organisation(number int64) string { return fmt.Sprint("organisation ", numb
 
 // organisationCommand carries out the commands of organisations, and hands on the
 // others.
-func (w *writer) organisationCommand(command store.Command) error {
+func (w *Writer) organisationCommand(command store.Command) error {
 	switch c := command.(type) {
 	case store.CreateOrganisation:
 		return w.createOrganisation(c)
@@ -65,14 +65,14 @@ func (w *writer) organisationCommand(command store.Command) error {
 	case store.DeleteMembership:
 		m := c.Membership
 		return w.must(store.ErrNotFound, "membership of", m.User,
-			"DELETE FROM memberships WHERE tenant = ? AND user = ? AND organisation = ? AND role = ?",
+			`DELETE FROM memberships WHERE tenant = ? AND "user" = ? AND organisation = ? AND role = ?`,
 			m.Tenant, m.User, m.Organisation, m.Role)
 	default:
 		return w.accessTokenCommand(command)
 	}
 }
 
-func (w *writer) createOrganisation(c store.CreateOrganisation) error {
+func (w *Writer) createOrganisation(c store.CreateOrganisation) error {
 	const query = `INSERT INTO organisations (` + organisationColumns + `)
 		VALUES (?, ` + nextNumber + `, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	o := c.Organisation
@@ -86,7 +86,7 @@ func (w *writer) createOrganisation(c store.CreateOrganisation) error {
 	return err
 }
 
-func (w *writer) updateOrganisation(c store.UpdateOrganisation) error {
+func (w *Writer) updateOrganisation(c store.UpdateOrganisation) error {
 	const query = `UPDATE organisations SET name = ?, description = ?, updated_at = ?
 		WHERE tenant = ? AND number = ? AND updated_at = ?`
 	o := c.Organisation
@@ -106,31 +106,31 @@ func (w *writer) updateOrganisation(c store.UpdateOrganisation) error {
 		o.Name, o.Description, o.UpdatedAt, o.Tenant, o.Number, c.Read)
 }
 
-func (w *writer) deleteOrganisation(c store.DeleteOrganisation) error {
+func (w *Writer) deleteOrganisation(c store.DeleteOrganisation) error {
 	const query = `DELETE FROM organisations WHERE tenant = ? AND number = ? AND NOT EXISTS
 		(SELECT 1 FROM applications WHERE tenant = ? AND organisation = ? AND organisation <> 0)`
-	rows, err := w.exec(query, c.Tenant, c.Number, c.Tenant, c.Number)
+	rows, err := w.Exec(query, c.Tenant, c.Number, c.Tenant, c.Number)
 	if err == nil && rows == 0 {
 		found, err := w.exists("SELECT EXISTS (SELECT 1 FROM organisations WHERE tenant = ? AND number = ?)", c.Tenant, c.Number)
 		return w.conflict(organisation(c.Number), found, err)
 	}
 	if err == nil {
-		_, err = w.exec("DELETE FROM memberships WHERE tenant = ? AND organisation = ?", c.Tenant, c.Number)
+		_, err = w.Exec("DELETE FROM memberships WHERE tenant = ? AND organisation = ?", c.Tenant, c.Number)
 	}
 	return err
 }
 
 // putMembership takes one that is there for one whose organisation and user are:
 // it goes with both.
-func (w *writer) putMembership(m store.Membership) error {
+func (w *Writer) putMembership(m store.Membership) error {
 	const query = `INSERT INTO memberships (` + membershipColumns + `) SELECT ?, ?, ?, ?
 		WHERE EXISTS (SELECT 1 FROM organisations WHERE tenant = ? AND number = ?)
 		AND EXISTS (SELECT 1 FROM users WHERE tenant = ? AND name = ?) ON CONFLICT DO NOTHING`
-	rows, err := w.exec(query, m.Tenant, m.Organisation, m.User, m.Role, m.Tenant, m.Organisation, m.Tenant, m.User)
+	rows, err := w.Exec(query, m.Tenant, m.Organisation, m.User, m.Role, m.Tenant, m.Organisation, m.Tenant, m.User)
 	if err != nil || rows > 0 {
 		return err
 	}
-	const there = "SELECT EXISTS (SELECT 1 FROM memberships WHERE tenant = ? AND user = ? AND organisation = ? AND role = ?)"
+	const there = `SELECT EXISTS (SELECT 1 FROM memberships WHERE tenant = ? AND "user" = ? AND organisation = ? AND role = ?)`
 	found, err := w.exists(there, m.Tenant, m.User, m.Organisation, m.Role)
 	if err != nil || found {
 		return err

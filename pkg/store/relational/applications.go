@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -13,15 +13,15 @@ const applicationColumns = `tenant, id, name, secret_mac, auth_method, grants, r
 	number, organisation, owner, description, implicit, created_at, updated_at`
 
 // Application is store.Applications.
-func (s *Store) Application(ctx context.Context, tenant, id string) (store.Application, error) {
+func (r *Reader) Application(ctx context.Context, tenant, id string) (store.Application, error) {
 	const query = "SELECT " + applicationColumns + " FROM applications WHERE tenant = ? AND id = ?"
-	return one(ctx, s, scanApplication, "application "+id, query, tenant, id)
+	return one(ctx, r, scanApplication, "application "+id, query, tenant, id)
 }
 
 // ListApplications is store.Applications.
-func (s *Store) ListApplications(ctx context.Context, tenant, after string, limit int) ([]store.Application, error) {
+func (r *Reader) ListApplications(ctx context.Context, tenant, after string, limit int) ([]store.Application, error) {
 	const query = "SELECT " + applicationColumns + " FROM applications WHERE tenant = ? AND id > ? ORDER BY id LIMIT ?"
-	return list(ctx, s, scanApplication, query, tenant, after, max(limit, 0))
+	return list(ctx, r, scanApplication, query, tenant, after, max(limit, 0))
 }
 
 func scanApplication(row *sql.Rows) (a store.Application, err error) {
@@ -32,6 +32,7 @@ func scanApplication(row *sql.Rows) (a store.Application, err error) {
 	if err != nil {
 		return a, err
 	}
+	a.SecretMAC = orNone(a.SecretMAC)
 	for _, column := range []struct {
 		text string
 		list *[]string
@@ -43,7 +44,7 @@ func scanApplication(row *sql.Rows) (a store.Application, err error) {
 	return a, nil
 }
 
-func (w *writer) createApplication(a store.Application) error {
+func (w *Writer) createApplication(a store.Application) error {
 	if err := w.owns(a.Tenant, a.Owner); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (w *writer) createApplication(a store.Application) error {
 }
 
 // owns is for who an application is to be of: a user, or nobody.
-func (w *writer) owns(tenant, name string) error {
+func (w *Writer) owns(tenant, name string) error {
 	if name == "" {
 		return nil
 	}
@@ -74,30 +75,30 @@ func (w *writer) owns(tenant, name string) error {
 }
 
 // disown leaves the applications of a user to nobody.
-func (w *writer) disown(tenant, name string) error {
+func (w *Writer) disown(tenant, name string) error {
 	const query = "UPDATE applications INDEXED BY applications_of_owner SET owner = '' WHERE tenant = ? AND owner = ? AND owner <> ''"
-	_, err := w.exec(query, tenant, name)
+	_, err := w.Exec(query, tenant, name)
 	return err
 }
 
 // deleteApplication leaves the access tokens that were made without an application:
 // they are not of that without an ID.
-func (w *writer) deleteApplication(c store.DeleteApplication) error {
+func (w *Writer) deleteApplication(c store.DeleteApplication) error {
 	err := w.must(store.ErrNotFound, "application", c.ID, "DELETE FROM applications WHERE tenant = ? AND id = ?", c.Tenant, c.ID)
 	if err == nil {
-		_, err = w.exec("DELETE FROM "+ofClient+" AND client = ?", c.Tenant, c.ID)
+		_, err = w.Exec("DELETE FROM "+ofClient+" AND client = ?", c.Tenant, c.ID)
 	}
 	return err
 }
 
-func (w *writer) updateApplication(c store.UpdateApplication) error {
+func (w *Writer) updateApplication(c store.UpdateApplication) error {
 	const query = `UPDATE applications SET name = ?, secret_mac = ?, auth_method = ?,
 		grants = ?, redirect_uris = ?, scopes = ?, audiences = ?,
 		jwks = ?, introspect = ?, skip_consent = ?, pkce_optional = ?,
 		organisation = ?, description = ?, implicit = ?, updated_at = ?
 		WHERE tenant = ? AND id = ? AND updated_at = ?`
 	a := c.Application
-	rows, err := w.exec(query, a.Name, blob(a.SecretMAC), a.AuthMethod,
+	rows, err := w.Exec(query, a.Name, blob(a.SecretMAC), a.AuthMethod,
 		encodeList(a.Grants), encodeList(a.RedirectURIs), encodeList(a.Scopes), encodeList(a.Audiences),
 		a.JWKS, a.Introspect, a.SkipConsent, a.PKCEOptional,
 		a.Organisation, a.Description, a.Implicit, a.UpdatedAt, a.Tenant, a.ID, c.Read)

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -18,10 +18,10 @@ const (
 const nextNumber = "coalesce((SELECT last FROM numbers WHERE tenant = ? AND kind = ?), 0) + 1"
 
 // number moves the numbers of a kind on, and gives the one that was next.
-func (w *writer) number(tenant, kind string) (given int64, err error) {
+func (w *Writer) number(tenant, kind string) (given int64, err error) {
 	const query = `INSERT INTO numbers (tenant, kind, last) VALUES (?, ?, 1)
-		ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last`
-	_, err = w.row(query, []any{tenant, kind}, &given)
+		ON CONFLICT (tenant, kind) DO UPDATE SET last = numbers.last + 1 RETURNING last`
+	_, err = w.Row(query, []any{tenant, kind}, &given)
 	return given, err
 }
 
@@ -33,25 +33,25 @@ func tell(told *int64, number int64) {
 }
 
 // UserByNumber is store.Numbered.
-func (s *Store) UserByNumber(ctx context.Context, tenant string, number int64) (store.User, error) {
+func (r *Reader) UserByNumber(ctx context.Context, tenant string, number int64) (store.User, error) {
 	const query = "SELECT " + userColumns + " FROM users WHERE tenant = ? AND number = ?"
-	return one(ctx, s, scanUser, "user", query, tenant, number)
+	return one(ctx, r, scanUser, "user", query, tenant, number)
 }
 
 // ApplicationByNumber is store.Numbered.
-func (s *Store) ApplicationByNumber(ctx context.Context, tenant string, number int64) (store.Application, error) {
+func (r *Reader) ApplicationByNumber(ctx context.Context, tenant string, number int64) (store.Application, error) {
 	const query = "SELECT " + applicationColumns + " FROM applications WHERE tenant = ? AND number = ?"
-	return one(ctx, s, scanApplication, "application", query, tenant, number)
+	return one(ctx, r, scanApplication, "application", query, tenant, number)
 }
 
 // ListUsersByNumber is store.Numbered.
-func (s *Store) ListUsersByNumber(ctx context.Context, tenant string, after int64, limit int) ([]store.User, error) {
+func (r *Reader) ListUsersByNumber(ctx context.Context, tenant string, after int64, limit int) ([]store.User, error) {
 	const query = "SELECT " + userColumns + " FROM users WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?"
-	return list(ctx, s, scanUser, query, tenant, after, max(limit, 0))
+	return list(ctx, r, scanUser, query, tenant, after, max(limit, 0))
 }
 
 // ListApplicationsByNumber is store.Numbered.
-func (s *Store) ListApplicationsByNumber(ctx context.Context, tenant string, after int64, limit int) ([]store.Application, error) {
+func (r *Reader) ListApplicationsByNumber(ctx context.Context, tenant string, after int64, limit int) ([]store.Application, error) {
 	const query = "SELECT " + applicationColumns + " FROM applications WHERE tenant = ? AND number > ? ORDER BY number LIMIT ?"
-	return list(ctx, s, scanApplication, query, tenant, after, max(limit, 0))
+	return list(ctx, r, scanApplication, query, tenant, after, max(limit, 0))
 }

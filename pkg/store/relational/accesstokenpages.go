@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -11,35 +11,36 @@ import (
 
 // ListAccessTokens is store.AccessTokens. What one index has in order is one walk
 // along it; the rest is a merge of such walks.
-func (s *Store) ListAccessTokens(ctx context.Context, tenant string, f store.AccessTokenFilter, after int64, limit int) ([]store.AccessToken, error) {
+func (r *Reader) ListAccessTokens(ctx context.Context, tenant string, f store.AccessTokenFilter, after int64, limit int) ([]store.AccessToken, error) {
 	chosen, limit := choose(f), max(limit, 0)
-	walk, args, single := chosen.walk(tenant)
-	if !single {
-		args = []any{
-			after, names(chosen.subjects), after, names(chosen.clients), tenant, tenant, chosen.steps(limit),
-			tenant, after, limit,
-		}
-		return list(ctx, s, scanAccessToken, chosen.merge(), args...)
+	if walk, args, single := chosen.walk(tenant); single {
+		query := "SELECT " + accessTokenColumns + " FROM " + walk + " AND number > ? ORDER BY number LIMIT ?"
+		return list(ctx, r, scanAccessToken, query, append(args, after, limit)...)
 	}
-	query := "SELECT " + accessTokenColumns + " FROM " + walk + " AND number > ? ORDER BY number LIMIT ?"
-	return list(ctx, s, scanAccessToken, query, append(args, after, limit)...)
+	union, args := r.dialect.Union(Union{
+		Tenant: tenant, Subjects: len(chosen.subjects), Clients: len(chosen.clients),
+		SubjectList: names(chosen.subjects), ClientList: names(chosen.clients),
+		FromSubject: chosen.ofSubject, FromClient: ofClient, After: after, Limit: limit,
+	})
+	query := "SELECT " + accessTokenColumns + " FROM access_tokens WHERE tenant = ? AND " + union + " ORDER BY number LIMIT ?"
+	return list(ctx, r, scanAccessToken, query, append(append([]any{tenant}, args...), limit)...)
 }
 
 // CountAccessTokens is store.AccessTokens. It adds up what is kept, and counts only
 // what has both a subject and a client of those asked for.
-func (s *Store) CountAccessTokens(ctx context.Context, tenant string, f store.AccessTokenFilter) (int64, error) {
+func (r *Reader) CountAccessTokens(ctx context.Context, tenant string, f store.AccessTokenFilter) (int64, error) {
 	chosen := choose(f)
 	if chosen.all {
 		query := "SELECT coalesce(sum(" + chosen.counted + "), 0) FROM access_token_counts WHERE tenant = ? AND kind = 'tenant' AND name = ''"
-		return one(ctx, s, scanCount, "count", query, tenant)
+		return one(ctx, r, scanCount, "count", query, tenant)
 	}
-	query := chosen.keptCounts()
+	query := chosen.keptCounts(r.dialect.Names)
 	args := []any{tenant, names(chosen.subjects), tenant, names(chosen.clients)}
 	if len(chosen.subjects) > 0 && len(chosen.clients) > 0 {
-		query += " - (SELECT count(*) FROM " + ofClient + " AND client IN (" + namesIn + ") AND subject IN (" + namesIn + "))"
+		query += " - (SELECT count(*) FROM " + ofClient + " AND client IN (" + r.dialect.Names + ") AND subject IN (" + r.dialect.Names + "))"
 		args = append(args, tenant, names(chosen.clients), names(chosen.subjects))
 	}
-	return one(ctx, s, scanCount, "count", query, args...)
+	return one(ctx, r, scanCount, "count", query, args...)
 }
 
 func scanCount(row *sql.Rows) (count int64, err error) {
@@ -101,43 +102,15 @@ func (c chosen) walk(tenant string) (from string, args []any, single bool) {
 	return "", nil, false
 }
 
-// merge gives a page of a union. The rows of walk that wait are a queue by number,
-// as its ORDER BY makes it: the one with the least number comes out, and the next
-// token of its subject or client goes in. So a page costs a few steps for each name
-// and for each token in it, however many tokens there are.
-func (c chosen) merge() string {
-	const next = " AND number > walk.number ORDER BY number LIMIT 1)"
-	return `WITH RECURSIVE walk (subject, client, number) AS (
-		SELECT CAST(unhex(value) AS TEXT), NULL, ? FROM json_each(?)
-		UNION ALL SELECT NULL, CAST(unhex(value) AS TEXT), ? FROM json_each(?)
-		UNION ALL SELECT walk.subject, walk.client, coalesce(
-			(SELECT number FROM ` + c.ofSubject + ` AND subject = walk.subject` + next + `,
-			(SELECT number FROM ` + ofClient + ` AND client = walk.client` + next + `)
-			FROM walk WHERE walk.number IS NOT NULL
-		ORDER BY 3 LIMIT ?)
-		SELECT ` + accessTokenColumns + ` FROM access_tokens
-		WHERE tenant = ? AND number IN (SELECT number FROM walk WHERE number > ?) ORDER BY number LIMIT ?`
-}
-
-// steps is how many rows of walk have the page in them: each name gives one to begin
-// with and one at its end, and a token comes twice at most, for its subject and for
-// its client.
-func (c chosen) steps(limit int) int64 {
-	return 2 * (int64(len(c.subjects)+len(c.clients)) + min(int64(limit), 1<<40))
-}
-
 // keptCounts adds up the counts of the subjects and of the clients.
-func (c chosen) keptCounts() string {
+func (c chosen) keptCounts(namesIn string) string {
 	return `SELECT (SELECT coalesce(sum(` + c.counted + `), 0) FROM access_token_counts
 			WHERE tenant = ? AND kind = 'subject' AND name IN (` + namesIn + `))
 		+ (SELECT coalesce(sum(application), 0) FROM access_token_counts
 			WHERE tenant = ? AND kind = 'client' AND name IN (` + namesIn + `))`
 }
 
-// namesIn reads what names wrote.
-const namesIn = "SELECT CAST(unhex(value) AS TEXT) FROM json_each(?)"
-
-// names writes a list of names for namesIn: in hexadecimal digits, since JSON does
+// names writes a list of names for Dialect.Names: in hexadecimal digits, since JSON does
 // not keep every text byte for byte.
 func names(all []string) string {
 	written := make([]string, len(all))

@@ -1,4 +1,4 @@
-package sqlite
+package relational
 
 import (
 	"context"
@@ -18,17 +18,17 @@ const (
 
 // ListOpaque is store.Opaques. Only those that are in the page are looked at, the
 // index knows the others well enough.
-func (s *Store) ListOpaque(ctx context.Context, tenant string, q store.OpaqueQuery) ([]store.Session, error) {
+func (r *Reader) ListOpaque(ctx context.Context, tenant string, q store.OpaqueQuery) ([]store.Session, error) {
 	from, args := opaqueSessions(tenant, q)
 	query := "SELECT " + sessionColumns + " FROM sessions WHERE accessor IN (SELECT accessor FROM " + from +
 		" ORDER BY accessor LIMIT ? OFFSET ?) ORDER BY accessor"
-	return list(ctx, s, scanSession, query, append(args, max(q.Limit, 0), max(q.Offset, 0))...)
+	return list(ctx, r, scanSession, query, append(args, max(q.Limit, 0), max(q.Offset, 0))...)
 }
 
 // CountOpaque is store.Opaques.
-func (s *Store) CountOpaque(ctx context.Context, tenant string, q store.OpaqueQuery) (int64, error) {
+func (r *Reader) CountOpaque(ctx context.Context, tenant string, q store.OpaqueQuery) (int64, error) {
 	from, args := opaqueSessions(tenant, q)
-	return one(ctx, s, scanCount, "count", "SELECT count(*) FROM "+from, args...)
+	return one(ctx, r, scanCount, "count", "SELECT count(*) FROM "+from, args...)
 }
 
 // opaqueSessions is where to find those that are meant, by accessor.
@@ -41,7 +41,7 @@ func opaqueSessions(tenant string, q store.OpaqueQuery) (from string, args []any
 
 // room refuses a session whose subject has its most opaque sessions. It walks no
 // further than to the last of them.
-func (w *writer) room(c *store.CreateSession) error {
+func (w *Writer) room(c *store.CreateSession) error {
 	const query = "SELECT EXISTS (SELECT 1 FROM " + opaqueOfSubject + notOver + " LIMIT 1 OFFSET ?)"
 	s := &c.Session
 	full, err := w.exists(query, s.Tenant, s.Subject, s.CreatedAt, c.Most-1)
