@@ -62,6 +62,9 @@ func (e *ClaimError) Error() string { return e.Claim + ": " + e.Reason }
 // Unwrap returns the kind.
 func (e *ClaimError) Unwrap() error { return e.Kind }
 
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func malformed(format string, args ...any) error {
 	return &Refusal{Kind: ErrMalformed, Reason: "malformed token: " + fmt.Sprintf(format, args...)}
 }

@@ -12,15 +12,19 @@ type entry struct {
 	claims    *token.Claims
 	set       *KeySet // the keys in force then; nil for an opaque token
 	query     Query
-	notBefore int64 // microseconds since 1970
-	notAfter  int64 // exclusive
+	more      []Query // that void it as well
+	stranger  bool    // of a tenant whose revocations are not known
+	notBefore int64   // microseconds since 1970
+	notAfter  int64   // exclusive
 }
 
 // entryBytes is what an entry costs besides the token's text, which it holds
 // once as a key and about once in its claims.
 const entryBytes = 900
 
-func cost(key string) int64 { return entryBytes + 2*int64(len(key)) }
+func (e *entry) cost(key string) int64 {
+	return entryBytes + 2*int64(len(key)) + 256*int64(len(e.more))
+}
 
 const cacheShards = 16
 
@@ -75,7 +79,7 @@ func (c *cache) find(key string) *entry {
 
 // put remembers an entry unless it is too large on its own.
 func (c *cache) put(key string, e *entry) {
-	if c == nil || cost(key) > c.budget {
+	if c == nil || e.cost(key) > c.budget {
 		return
 	}
 	s := c.shard(key)
@@ -85,8 +89,8 @@ func (c *cache) put(key string, e *entry) {
 		s.young[key] = e
 		return
 	}
-	if s.bytes += cost(key); s.young == nil || s.bytes > c.budget {
-		s.old, s.young, s.bytes = s.young, make(map[string]*entry), cost(key)
+	if s.bytes += e.cost(key); s.young == nil || s.bytes > c.budget {
+		s.old, s.young, s.bytes = s.young, make(map[string]*entry), e.cost(key)
 	}
 	// The key may be a part of something large.
 	s.young[strings.Clone(key)] = e
@@ -97,8 +101,8 @@ func (c *cache) drop(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.old, key)
-	if _, known := s.young[key]; known {
+	if e, known := s.young[key]; known {
 		delete(s.young, key)
-		s.bytes -= cost(key)
+		s.bytes -= e.cost(key)
 	}
 }

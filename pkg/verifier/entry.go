@@ -1,6 +1,8 @@
 package verifier
 
 import (
+	"cmp"
+	"encoding/json"
 	"math"
 
 	"github.com/ats-auth/ats-auth/pkg/token"
@@ -43,16 +45,56 @@ func (v *Verifier) name(e *entry, raw string, r *token.Registered) {
 		q.Client = SubjectKey(v.tenant, client)
 	}
 	id := e.claims.ID()
-	if id == "" {
-		if t, err := token.Decode(raw); err == nil {
-			q.Identity = t.Identity()
+	if id != "" {
+		q.Identity = token.IdentityOf(r.Issuer, id)
+		if ours, ok := token.ParseID(id); ok && plausible(ours, r) {
+			q.Session, q.IssuedAt = ours.Session, ours.IssuedAt
 		}
-		return
+	} else if t, err := token.Decode(raw); err == nil {
+		q.Identity = t.Identity()
 	}
-	q.Identity = token.IdentityOf(r.Issuer, id)
-	if ours, ok := token.ParseID(id); ok && plausible(ours, r) {
-		q.Session, q.IssuedAt = ours.Session, ours.IssuedAt
+	e.more = v.otherNames(e.claims, *q, r.Issuer)
+	if tenant, named := e.claims.String("tapis/tenant_id"); named && tenant != v.tenant {
+		e.stranger = true
 	}
+}
+
+// otherNames are what else voids a token of ats-auth-server: its user, where sub is
+// not the bare name of that, and the tokens that were exchanged for it. They are asked
+// about besides: a claim of another issuer's that happens to be called so spares its
+// token nothing.
+func (v *Verifier) otherNames(c *token.Claims, q Query, issuer string) (list []Query) {
+	name, tapis := c.String("tapis/username")
+	if !tapis && c.Has("jwtid") { // a CipherTrust Manager's
+		name, _ = c.String("preferred_username")
+	}
+	if name != "" {
+		if kind, _ := c.String("tapis/account_type"); kind == "service" {
+			name = "\x00" + name
+		}
+		also := q
+		also.Subject = SubjectKey(v.tenant, name)
+		if client, _ := c.String("tapis/client_id"); client != "" {
+			also.Client = SubjectKey(v.tenant, client)
+		}
+		list = append(list, also)
+	}
+	var origins []struct {
+		JTI    string `json:"jti"`
+		Issuer string `json:"iss"`
+		Client string `json:"client_id"`
+	}
+	if raw, ok := c.Raw("origin"); !ok || json.Unmarshal(raw, &origins) != nil {
+		return list
+	}
+	for _, o := range origins {
+		also := q
+		if also.Identity = token.IdentityOf(cmp.Or(o.Issuer, issuer), o.JTI); o.Client != "" {
+			also.Client = SubjectKey(v.tenant, o.Client)
+		}
+		list = append(list, also)
+	}
+	return list
 }
 
 // plausible tells an id of our own from 40 random bytes of another issuer, whose
@@ -83,6 +125,14 @@ func (v *Verifier) good(e *entry) error {
 	}
 	if v.revocations.Revoked(e.query) {
 		return token.ErrRevoked
+	}
+	if e.stranger {
+		return token.Refuse(token.ErrUnavailable, "what is known to be revoked is of the tenant %q, and the token of another", v.tenant)
+	}
+	for _, q := range e.more {
+		if v.revocations.Revoked(q) {
+			return token.ErrRevoked
+		}
 	}
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -22,6 +24,15 @@ type Feed interface {
 	// behind them. The first cursor is empty. It may wait for facts, no longer
 	// than ctx lasts; without any it returns the same cursor.
 	Next(ctx context.Context, cursor string, into *Revocations) (next string, err error)
+}
+
+// Dated is a Feed that knows how old its answers are. Of another one it is taken
+// that an answer is as old as the question.
+type Dated interface {
+	Feed
+	// AsOf is the instant, by this machine's clock, up to which the set is whole after
+	// the last Next; false: there is more to come.
+	AsOf() (time.Time, bool)
 }
 
 // FollowerConfig says what is followed.
@@ -73,57 +84,94 @@ func NewFollower(c FollowerConfig) (*Follower, error) {
 
 // Run follows until ctx ends.
 func (f *Follower) Run(ctx context.Context) {
-	tick := time.NewTicker(f.Every)
-	defer tick.Stop()
-	well := true
-	for {
+	for failures := 0; ; {
+		// From here on, so that a feed that has waited is asked again at once.
+		pause := time.NewTimer(f.pause(failures))
+		was := f.cursor
 		err := f.Sync(ctx)
-		if ctx.Err() != nil {
-			return
-		}
-		if well != (err == nil) {
-			well = err == nil
-			f.OnError(err)
+		switch {
+		case ctx.Err() != nil:
+		case err == nil && failures > 0:
+			failures = 0
+			f.OnError(nil)
+		case err != nil:
+			if failures++; failures == 1 {
+				f.OnError(err)
+			}
+		case f.cursor != was: // where there was something, there may be more
+			pause.Reset(0)
 		}
 		select {
 		case <-ctx.Done():
+			pause.Stop()
 			return
-		case <-tick.C:
+		case <-pause.C:
 		}
 	}
+}
+
+// pause doubles after each failure, to 2 s at the most, and none is like another's: a
+// server that comes back is not asked by all at once.
+func (f *Follower) pause(failures int) time.Duration {
+	if failures == 0 {
+		return f.Every
+	}
+	longest := max(f.Every, min(f.Every<<min(failures, 8), 2*time.Second))
+	return longest/2 + rand.N(longest/2+1)
 }
 
 // Sync takes over what has come since the last time. Not to be called while Run
 // does.
 func (f *Follower) Sync(ctx context.Context) error {
+	dated, _ := f.Feed.(Dated)
 	for {
-		began := f.Now()
+		asOf := f.Now()
 		next, err := f.Feed.Next(ctx, f.cursor, f.Into)
 		if err != nil {
 			return err
 		}
-		if next == f.cursor {
-			f.synced.Store(&began)
+		whole := next == f.cursor
+		f.cursor = next
+		if dated != nil {
+			asOf, whole = dated.AsOf()
+		}
+		if whole {
+			f.synced.Store(&asOf)
 			return nil
 		}
-		f.cursor = next
 	}
+}
+
+// Lag is how old the set is: what was revoked before is in it. Until something was
+// read it is the longest Duration.
+func (f *Follower) Lag() time.Duration {
+	steady, wall := f.ages()
+	return max(steady, wall)
+}
+
+// ages are by both clocks: the monotonic one stands still while the machine sleeps,
+// the other one can be set.
+func (f *Follower) ages() (steady, wall time.Duration) {
+	synced := f.synced.Load()
+	if synced == nil {
+		return math.MaxInt64, math.MaxInt64
+	}
+	now := f.Now()
+	return now.Sub(*synced), now.Round(0).Sub(synced.Round(0))
 }
 
 // Fresh returns an ErrUnavailable when the set is older than StaleAfter: then
 // nobody can say that a token is not revoked.
 func (f *Follower) Fresh() error {
-	synced := f.synced.Load()
-	if synced == nil {
+	steady, wall := f.ages()
+	switch {
+	case steady == math.MaxInt64:
 		return token.Refuse(token.ErrUnavailable, "the revocations have not been read yet")
-	}
-	// Of two readings of the machine's clock this is the time between them; of
-	// others, a clock that went back proves nothing.
-	age := f.Now().Sub(*synced)
-	if age >= 0 && age <= f.StaleAfter {
+	// A clock that went back proves nothing.
+	case min(steady, wall) >= 0 && max(steady, wall) <= f.StaleAfter:
 		return nil
 	}
-	return token.Refuse(token.ErrUnavailable, "the revocations are %s old", span(age))
+	return token.Refuse(token.ErrUnavailable, "the revocations are %s old", span(max(steady, wall)))
 }
 
 // FileFeed follows a file that Save began and AppendFacts lets grow. A file of

@@ -225,6 +225,9 @@ func ofKeyID(kid string) string {
 	return fmt.Sprintf(" and kid %q", kid)
 }
 
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func clip(s string) string {
 	if len(s) > 40 {
 		return strings.ToValidUTF8(s[:40], "") + "…"

@@ -86,6 +86,9 @@ func (r *Revocations) addID(kind int, f Fact) {
 		return
 	}
 	id := [16]byte([]byte(f.Key))
+	if id == [16]byte{} { // names nothing
+		return
+	}
 	s := &r.shards[id[0]]
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,6 +236,21 @@ func (s *shard) prune(kind int, now int64) int {
 	before := len(s.ids[kind])
 	maps.DeleteFunc(s.ids[kind], func(_ [16]byte, until uint32) bool { return until != 0 && int64(until) < now })
 	return before - len(s.ids[kind])
+}
+
+// Count returns the number of facts held by their kinds, those that are none too.
+func (r *Revocations) Count() map[FactKind]int {
+	count := map[FactKind]int{RevokedTenant: 0, RevokedAll: 0}
+	for i, kind := range []FactKind{tokenIDs: RevokedToken, sessionIDs: RevokedSession, subjectKeys: RevokedSubject, clientKeys: RevokedClient} {
+		count[kind] = int(r.count[i].Load())
+	}
+	if tenants := r.tenants.Load(); tenants != nil {
+		count[RevokedTenant] = len(*tenants)
+	}
+	if r.all.Load() != 0 {
+		count[RevokedAll] = 1
+	}
+	return count
 }
 
 // Len returns the number of facts held.
