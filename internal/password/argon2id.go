@@ -23,6 +23,7 @@ const (
 	maxMemory  = 256 << 10 // KiB
 	maxWork    = 1 << 20   // KiB x passes
 	maxThreads = 16
+	maxKey     = 64 // bytes
 )
 
 func (p Params) check() error {
@@ -42,12 +43,17 @@ type argon2idHash struct {
 	salt, key []byte
 }
 
-func (a argon2idHash) derive(password string, size int) []byte {
-	return argon2.IDKey([]byte(password), a.salt, a.params.Time, a.params.Memory, a.params.Threads, uint32(size))
+// derive is argon2id.
+func derive(o order) []byte {
+	return argon2.IDKey(o.Password, o.Salt, o.Params.Time, o.Params.Memory, o.Params.Threads, uint32(o.Size))
 }
 
-func (a argon2idHash) matches(password string) bool {
-	return subtle.ConstantTimeCompare(a.derive(password, len(a.key)), a.key) == 1
+func (a argon2idHash) order(password string, size int) order {
+	return order{Password: []byte(password), Salt: a.salt, Params: a.params, Size: size}
+}
+
+func (a argon2idHash) matches(password string, derive func(order) []byte) bool {
+	return subtle.ConstantTimeCompare(derive(a.order(password, len(a.key))), a.key) == 1
 }
 
 func (a argon2idHash) outdated(now Params, _ string) bool {
@@ -82,7 +88,7 @@ func parseArgon2id(text string) (stored, error) {
 		return nil, err
 	}
 	// An empty key would be matched by every password, a short one by many.
-	if a.key, err = decode(strict, f[3], 16, 64); err != nil {
+	if a.key, err = decode(strict, f[3], 16, maxKey); err != nil {
 		return nil, err
 	}
 	return a, nil

@@ -21,7 +21,7 @@ func TestAtMostMaxConcurrentHashesRunAtOnce(t *testing.T) {
 				n := running.Add(1)
 				for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 				}
-				h.dummy.matches("x")
+				h.dummy.matches("x", derive)
 				running.Add(-1)
 			})
 			if err != nil {

@@ -76,6 +76,13 @@ type Config struct {
 	// MaxQueue is how many wait at once; default 1000. One more is refused
 	// without waiting.
 	MaxQueue int
+	// Worker is a program and its arguments that calls Work, for argon2id in processes of
+	// their own at a low priority: a flood of logins delays nothing else then. They are
+	// started when they are needed, and ended when they are not. Default: this process.
+	Worker []string
+	// Problem is told when there is no worker to be had, and this process does the work
+	// for a minute. Default: nobody is told.
+	Problem func(error)
 	// Rand gives the salts; default crypto/rand. Danger: nothing else outside tests.
 	Rand io.Reader
 }
@@ -86,6 +93,7 @@ type Hasher struct {
 	random io.Reader
 	gate   *gate
 	dummy  stored
+	derive func(order) []byte
 	hashes atomic.Uint64
 	work   atomic.Uint64
 }
@@ -100,7 +108,10 @@ func New(c Config) (*Hasher, error) {
 	if c.MaxConcurrent < 0 || c.MaxWait < 0 || c.MaxQueue < 0 {
 		return nil, errors.New("password hashing: a negative limit")
 	}
-	h := &Hasher{params: c.Params, random: c.Rand, gate: newGate(c.MaxConcurrent, c.MaxQueue, c.MaxWait)}
+	h := &Hasher{params: c.Params, random: c.Rand, gate: newGate(c.MaxConcurrent, c.MaxQueue, c.MaxWait), derive: derive}
+	if len(c.Worker) > 0 {
+		h.derive = newWorkers(c.Worker, c.Problem).derive
+	}
 	dummy := argon2idHash{params: c.Params, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)}
 	for _, b := range [][]byte{dummy.salt, dummy.key} {
 		if _, err := io.ReadFull(h.random, b); err != nil {
@@ -118,6 +129,9 @@ func (c Config) withDefaults() Config {
 	c.MaxConcurrent = cmp.Or(c.MaxConcurrent, runtime.GOMAXPROCS(0))
 	c.MaxWait = cmp.Or(c.MaxWait, 5*time.Second)
 	c.MaxQueue = cmp.Or(c.MaxQueue, 1000)
+	if c.Problem == nil {
+		c.Problem = func(error) {}
+	}
 	if c.Rand == nil {
 		c.Rand = rand.Reader
 	}
@@ -136,7 +150,7 @@ func (h *Hasher) Hash(ctx context.Context, password string) (phc string, err err
 	if _, err := io.ReadFull(h.random, a.salt); err != nil {
 		return "", fmt.Errorf("password hashing: salt: %w", err)
 	}
-	err = h.run(ctx, a, func() { a.key = a.derive(password, keyBytes) })
+	err = h.run(ctx, a, func() { a.key = h.derive(a.order(password, keyBytes)) })
 	if err != nil {
 		return "", err
 	}
@@ -165,7 +179,7 @@ func (h *Hasher) Verify(ctx context.Context, phc, password string) (ok, rehash b
 		hash = h.dummy
 	}
 	matches := false
-	if err := h.run(ctx, hash, func() { matches = hash.matches(password) }); err != nil {
+	if err := h.run(ctx, hash, func() { matches = hash.matches(password, h.derive) }); err != nil {
 		return false, false, err
 	}
 	ok = matches && known

@@ -16,8 +16,8 @@ import (
 
 // stored is a hash read from its text.
 type stored interface {
-	// matches compares in constant time.
-	matches(password string) bool
+	// matches compares in constant time. derive is how argon2id is done.
+	matches(password string, derive func(order) []byte) bool
 	// outdated reports whether Hash(password) should take its place.
 	outdated(now Params, password string) bool
 	// work is what Stats counts.
@@ -95,7 +95,7 @@ func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
-func (b bcryptHash) matches(password string) bool {
+func (b bcryptHash) matches(password string, _ func(order) []byte) bool {
 	return bcrypt.CompareHashAndPassword([]byte(b), []byte(password)) == nil
 }
 
@@ -152,7 +152,7 @@ func cutPBKDF2(text string) (rounds int, salt, key string, err error) {
 }
 
 // matches is false, too, where a FIPS 140 mode of the runtime refuses the hash.
-func (p pbkdf2Hash) matches(password string) bool {
+func (p pbkdf2Hash) matches(password string, _ func(order) []byte) bool {
 	key, err := pbkdf2.Key(p.digest, password, p.salt, p.rounds, len(p.key))
 	return err == nil && subtle.ConstantTimeCompare(key, p.key) == 1
 }
