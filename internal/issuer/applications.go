@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"strings"
 
@@ -42,7 +43,7 @@ func (i *Issuer) AddApplication(ctx context.Context, a store.Application) (store
 	}
 	a.CreatedAt = i.clock.tick()
 	a.UpdatedAt = a.CreatedAt
-	err = i.apply(ctx, store.CreateApplication{Application: a})
+	err = i.alter(ctx, store.CreateApplication{Application: a})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return stored, secret, i.named(a.Owner, err)
@@ -66,7 +67,7 @@ func (i *Issuer) SetApplicationSecret(ctx context.Context, tenant, id string) (t
 		}
 		secret, read := newClientSecret(a), a.UpdatedAt
 		a.SecretMAC, a.UpdatedAt = i.secretMAC(secret), i.clock.tick()
-		err = i.apply(ctx, store.UpdateApplication{Application: a, Read: read})
+		err = i.alter(ctx, store.UpdateApplication{Application: a, Read: read})
 		if err == nil {
 			return secret, nil
 		}
@@ -93,7 +94,7 @@ func (i *Issuer) UpdateApplication(ctx context.Context, a store.Application) (st
 	if !hasSecret(a) {
 		a.SecretMAC = nil
 	}
-	if err := i.apply(ctx, store.UpdateApplication{Application: a, Read: read}); err != nil {
+	if err := i.alter(ctx, store.UpdateApplication{Application: a, Read: read}); err != nil {
 		return store.Application{}, namedApplication(a.ID, err)
 	}
 	return a, nil
@@ -147,10 +148,13 @@ func newClientSecret(a store.Application) token.Secret {
 	return token.NewSecret(secretPrefix + signing.GenerateSecret())
 }
 
-func (i *Issuer) secretMAC(secret token.Secret) []byte {
-	mac := hmac.New(sha256.New, i.Master.Derive("client secret", 32))
-	_, _ = io.WriteString(mac, secret.Reveal())
-	return mac.Sum(nil)
+func (i *Issuer) secretMAC(secret token.Secret) (sum []byte) {
+	i.secretMACs.with(func(mac hash.Hash) {
+		mac.Reset()
+		_, _ = io.WriteString(mac, secret.Reveal())
+		sum = mac.Sum(nil)
+	})
+	return sum
 }
 
 // hasSecret reports whether an application of that kind has a client_secret.

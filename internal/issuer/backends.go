@@ -81,7 +81,8 @@ func (i *Issuer) authenticate(ctx context.Context, tenant string, list []Backend
 	if errors.Is(err, token.ErrCredentials) {
 		i.tellRefusal(tenant, in.user.Name, source, list, err)
 	}
-	return in, err
+	e := Event{Tenant: tenant, User: in.user.Name, Backend: in.by.Name}
+	return in, i.recordLogin(ctx, e, who.Username, err)
 }
 
 // ask finds the one backend that knows the user. Whose record is the store's own is
@@ -212,7 +213,7 @@ func (i *Issuer) enter(ctx context.Context, tenant string, b Backend, p backend.
 			i.Log.Warn("a name in a directory is another person's by now: what the former had is void", "user", p.Name, "backend", b.Name)
 			err = i.voidUser(ctx, tenant, p.Name, changes...)
 		default:
-			err = i.apply(ctx, changes...)
+			err = i.alter(ctx, changes...)
 		}
 		if err != nil && !isRace(err) {
 			return in, err

@@ -15,7 +15,12 @@ import (
 
 func benchWorld(b *testing.B) *world {
 	b.Helper()
-	w := newWorldOver(b, openSQLite(b, sqlitePath(b)), signing.NewMaster(), newClock(), func(c *issuer.Config, _ *issuer.DoorConfig) {
+	return benchWorldOver(b, openSQLite(b, sqlitePath(b)))
+}
+
+func benchWorldOver(b *testing.B, s *hooked) *world {
+	b.Helper()
+	w := newWorldOver(b, s, signing.NewMaster(), newClock(), func(c *issuer.Config, _ *issuer.DoorConfig) {
 		c.Now = nil
 		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	})
@@ -63,31 +68,33 @@ func BenchmarkOperations(b *testing.B) {
 			raw := w.login("marco").AccessToken.Reveal()
 			share(b, clients, func(int) error { _, err := w.door.Inspect(b.Context(), raw); return err })
 		})
-		b.Run(fmt.Sprintf("revoke/clients=%d", clients), func(b *testing.B) {
-			w := benchWorld(b)
-			tokens := make([]string, b.N)
-			for i := range tokens {
-				tokens[i] = w.login("marco").AccessToken.Reveal()
-			}
-			share(b, clients, func(i int) error { return w.door.Revoke(b.Context(), tokens[i]) })
-		})
+		b.Run(fmt.Sprintf("revoke/clients=%d", clients), func(b *testing.B) { benchmarkRevoke(b, benchWorld(b), clients) })
 		b.Run(fmt.Sprintf("revoke-all/clients=%d", clients), func(b *testing.B) {
 			w := benchWorld(b)
 			share(b, clients, func(i int) error { return w.door.RevokeAllOf(b.Context(), fmt.Sprint("user", i%1000)) })
 		})
-		b.Run(fmt.Sprintf("refresh/clients=%d", clients), func(b *testing.B) {
-			w := benchWorld(b)
-			chains := make([]token.Set, clients)
-			for i := range chains {
-				chains[i] = w.loginRefresh("marco")
-			}
-			share(b, clients, func(i int) (err error) {
-				c := i % clients // each client has a chain of its own
-				chains[c], err = w.door.Refresh(b.Context(), chains[c].RefreshToken, token.Request{})
-				return err
-			})
-		})
+		b.Run(fmt.Sprintf("refresh/clients=%d", clients), func(b *testing.B) { benchmarkRefresh(b, benchWorld(b), clients) })
 	}
+}
+
+func benchmarkRevoke(b *testing.B, w *world, clients int) {
+	tokens := make([]string, b.N)
+	for i := range tokens {
+		tokens[i] = w.login("marco").AccessToken.Reveal()
+	}
+	share(b, clients, func(i int) error { return w.door.Revoke(b.Context(), tokens[i]) })
+}
+
+func benchmarkRefresh(b *testing.B, w *world, clients int) {
+	chains := make([]token.Set, clients)
+	for i := range chains {
+		chains[i] = w.loginRefresh("marco")
+	}
+	share(b, clients, func(i int) (err error) {
+		c := i % clients // each client has a chain of its own
+		chains[c], err = w.door.Refresh(b.Context(), chains[c].RefreshToken, token.Request{})
+		return err
+	})
 }
 
 func (w *world) tryLogin(want token.Request) error {

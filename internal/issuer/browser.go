@@ -31,7 +31,7 @@ func (d *Door) NewBrowser(ctx context.Context, at int64, user store.User, device
 		ID: newSessionID(), Accessor: rand.Text(), Tenant: d.Tenant, Subject: user.Name, Door: DoorBrowser, Device: device,
 		CreatedAt: at, LastUsedAt: at, AuthAt: at, AccessTTL: d.AccessTTL, IdleTTL: BrowserIdle, ExpiresAt: at + BrowserTTL*1_000_000,
 	}
-	if err := d.issuer.apply(ctx, store.CreateSession{Session: s}); err != nil {
+	if err := d.issuer.alter(ctx, store.CreateSession{Session: s}); err != nil {
 		return token.Secret{}, err
 	}
 	return d.issuer.handle(browserPrefix, s.ID), nil

@@ -240,7 +240,7 @@ func (i *Issuer) rehash(ctx context.Context, user store.User, pass token.Secret)
 	if err == nil {
 		read := user.UpdatedAt
 		user.PasswordHash, user.UpdatedAt = hashed, i.clock.tick()
-		err = i.apply(ctx, store.UpdateUser{User: user, Read: read})
+		err = i.alter(ctx, store.UpdateUser{User: user, Read: read})
 	}
 	if err != nil {
 		i.Log.Warn("a password hash could not be renewed", "user", user.Name, "error", err)

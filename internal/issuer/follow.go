@@ -21,38 +21,63 @@ const (
 )
 
 // Run follows what other processes write to the store and removes what is over,
-// until ctx ends.
+// until ctx ends. It looks every followEvery, and at once where the store gives a hint.
 func (i *Issuer) Run(ctx context.Context) {
 	var wait sync.WaitGroup
 	wait.Go(func() { i.recheckEvery(ctx) })
+	wait.Go(func() { i.purgeEvery(ctx) })
 	defer wait.Wait()
-	follow, purge := time.NewTicker(followEvery), time.NewTicker(purgeEvery)
+	follow := time.NewTicker(followEvery)
 	defer follow.Stop()
-	defer purge.Stop()
-	healthy := true
+	var hints <-chan struct{}
+	if hinter, ok := i.Store.(store.Hinter); ok {
+		hints = hinter.Watch(ctx)
+	}
+	var trouble time.Time // since when the store cannot be followed; zero: it can
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-i.awake:
+		case <-hints:
 		case <-follow.C:
-			err := i.sync(ctx)
-			if err != nil && healthy && ctx.Err() == nil {
-				i.Log.Error("the store cannot be followed", "error", err)
-			}
-			healthy = err == nil
-		case <-purge.C:
-			i.purge(ctx)
 		}
+		trouble = i.follow(ctx, trouble)
 	}
 }
 
-// sync reads the facts that came after the last one read.
+// follow reads what is new, and says when that begins to fail and when it works again.
+func (i *Issuer) follow(ctx context.Context, trouble time.Time) time.Time {
+	err := i.sync(ctx)
+	switch {
+	case err != nil && trouble.IsZero() && ctx.Err() == nil:
+		i.Log.Error("the store cannot be followed", "error", err)
+		return i.Machine()
+	case err == nil && !trouble.IsZero():
+		i.Log.Info("the store is followed again", "after", i.Machine().Sub(trouble).Round(time.Millisecond).String())
+		return time.Time{}
+	}
+	return trouble
+}
+
+// sync reads the facts that came after the last one read. Of those who wait for their
+// turn one reads for all: a reading that began after they asked saw what they would,
+// and fails as theirs would.
 func (i *Issuer) sync(ctx context.Context) error {
+	asked := i.readings.Load()
 	if err := i.lock(ctx); err != nil {
 		return err
 	}
 	defer i.unlock()
-	return i.readFacts(ctx)
+	if i.read > asked {
+		return i.readErr
+	}
+	reading := i.readings.Add(1)
+	err := i.readFacts(ctx)
+	if ctx.Err() == nil { // else that may be why
+		i.read, i.readErr = reading, err
+	}
+	return err
 }
 
 func (i *Issuer) lock(ctx context.Context) error {
@@ -66,47 +91,82 @@ func (i *Issuer) lock(ctx context.Context) error {
 
 func (i *Issuer) unlock() { <-i.following }
 
+// readFacts reads on, or from the beginning where the store is not the one of before:
+// facts that it has are behind numbers that were read already. Until then the mirror is
+// as old as it was. It never loses any: what was void stays so.
 func (i *Issuer) readFacts(ctx context.Context) error {
-	for {
-		began := i.Now()
-		n, err := i.readBatch(ctx)
-		if err != nil {
-			return err
-		}
-		if n < factsBatch {
-			i.synced.Store(&began)
-			return nil
-		}
+	began := i.Machine()
+	head, err := i.readHead(ctx)
+	if err == nil && (head.Epoch != i.epoch || head.Seq < i.seq) {
+		err = i.begin(ctx, head)
 	}
+	for n := factsBatch; err == nil && n == factsBatch; {
+		n, err = i.readBatch(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	i.tail.reach(head.Seq)
+	i.synced.Store(&view{at: began, epoch: head.Epoch})
+	return nil
+}
+
+// view tells that the mirror holds all that the store knew at an instant by Machine.
+type view struct {
+	at    time.Time
+	epoch string // of the store; empty: there is no such instant
+}
+
+func (i *Issuer) readHead(ctx context.Context) (store.Head, error) {
+	within, cancel := context.WithTimeout(ctx, factsWithin)
+	defer cancel()
+	head, err := i.Store.Head(within)
+	return head, unavailable(err)
 }
 
 func (i *Issuer) readBatch(ctx context.Context) (int, error) {
-	within, cancel := context.WithTimeout(ctx, factsWithin)
-	defer cancel()
-	rows, err := i.Store.Revocations(within, i.seq, factsBatch)
+	rows, err := i.readRows(ctx, i.seq, factsWithin)
 	if err != nil {
-		return 0, unavailable(err)
+		return 0, err
 	}
 	return len(rows), i.take(ctx, rows)
 }
 
+func (i *Issuer) readRows(ctx context.Context, after int64, patience time.Duration) ([]store.Revocation, error) {
+	within, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	rows, err := i.Store.Revocations(within, after, factsBatch)
+	return rows, unavailable(err)
+}
+
 func (i *Issuer) take(ctx context.Context, rows []store.Revocation) error {
+	if err := i.reload(ctx, i.mirror(rows)); err != nil {
+		return err
+	}
+	if len(rows) > 0 {
+		i.seq = rows[len(rows)-1].Seq
+	}
+	i.tail.add(rows)
+	return nil
+}
+
+// mirror takes the revocations among facts into the mirror, and returns the others.
+func (i *Issuer) mirror(rows []store.Revocation) changes {
 	changed := changes{}
+	if n := len(rows); n > 0 { // mostly the newest: the others need no look at the clock
+		i.clock.follow(rows[n-1].At)
+	}
 	for _, row := range rows {
-		i.clock.follow(row.At)
+		if row.At > i.clock.last.Load() {
+			i.clock.follow(row.At)
+		}
 		if isChange(row.Kind) {
 			changed[change{row.Kind, row.Key}] = true
 			continue
 		}
 		i.revocations.Add(fact(row))
 	}
-	if err := i.reload(ctx, changed); err != nil {
-		return err
-	}
-	if len(rows) > 0 {
-		i.seq = rows[len(rows)-1].Seq
-	}
-	return nil
+	return changed
 }
 
 // isChange tells a fact that is no revocation, but says what is to be read again.
@@ -180,56 +240,103 @@ func (i *Issuer) Fresh(ctx context.Context) error {
 	if i.isFresh() {
 		return nil
 	}
-	if err := i.lock(ctx); err != nil {
-		return err
-	}
-	defer i.unlock()
-	if i.isFresh() { // somebody else has looked meanwhile
-		return nil
-	}
-	return i.readFacts(ctx)
+	within, cancel := context.WithTimeout(ctx, factsWithin)
+	defer cancel()
+	return i.sync(within)
 }
 
 // isFresh asks both clocks: the monotonic one stands still while the machine
 // sleeps, the other one can be set.
 func (i *Issuer) isFresh() bool {
-	now, synced := i.Now(), *i.synced.Load()
-	wall := now.UnixMicro() - synced.UnixMicro()
-	return now.Sub(synced) <= i.StaleAfter && wall >= 0 && wall <= i.StaleAfter.Microseconds()
+	now, seen := i.Machine(), i.synced.Load()
+	wall := now.UnixMicro() - seen.at.UnixMicro()
+	return seen.epoch != "" && now.Sub(seen.at) <= i.StaleAfter && wall >= 0 && wall <= i.StaleAfter.Microseconds()
 }
 
-// apply makes a change durable, then takes its facts into the mirror.
+// apply makes a change durable, takes its facts into the mirror, and writes down
+// what happened.
 func (i *Issuer) apply(ctx context.Context, commands ...store.Command) error {
+	if err := i.write(ctx, commands...); err != nil {
+		return err
+	}
+	return i.recordChanges(ctx, commands)
+}
+
+// write is apply of what nobody asks about later.
+func (i *Issuer) write(ctx context.Context, commands ...store.Command) error {
 	if err := i.Store.Apply(ctx, commands...); err != nil {
 		return unavailable(err)
 	}
 	for _, c := range commands {
 		if r, ok := c.(store.Revoke); ok && !isChange(r.Revocation.Kind) {
 			i.revocations.Add(fact(r.Revocation))
+			if i.tail.isAwaited(i.Now()) {
+				i.wake()
+			}
 		}
 	}
 	return nil
 }
 
-// purge removes what is over in small batches, so that writers hardly wait.
+func (i *Issuer) purgeEvery(ctx context.Context) {
+	every := time.NewTicker(purgeEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+			i.purge(ctx)
+		}
+	}
+}
+
+// purge removes what is over in small batches, and rests as long between them as they
+// take, so that writers hardly wait.
 func (i *Issuer) purge(ctx context.Context) {
-	// An instant of its own: from then on what is over stays over, though the
-	// clock were set back.
-	now := time.UnixMicro(i.clock.tick())
-	i.revocations.Prune(now)
+	before := i.over()
+	i.revocations.Prune(before)
 	for ctx.Err() == nil {
 		var n int64
-		err := i.Store.Apply(ctx, store.Purge{Before: now.UnixMicro(), Limit: purgeBatch, Removed: &n})
+		began := i.Machine()
+		err := i.Store.Apply(ctx, store.Purge{Before: before.UnixMicro(), Limit: purgeBatch, Removed: &n})
 		if err != nil && ctx.Err() != nil {
 			return
 		}
+		i.purged.count(n, err)
 		if err != nil {
 			i.Log.Warn("what is over cannot be removed from the store", "error", err)
 			return
 		}
-		if n < purgeBatch {
+		if n < purgeBatch || pause(ctx, i.Machine().Sub(began)) != nil {
 			return
 		}
+	}
+}
+
+// clockMaySlip is by how much a clock may run ahead, or be set ahead, and still be
+// believed when something is removed for good.
+const clockMaySlip = time.Minute
+
+// over is the instant at which what ended before is over. A clock that was set ahead
+// since the start may be set back, and what was void would live again.
+func (i *Issuer) over() time.Time {
+	// An instant of its own: from then on what is over stays over, though the clock
+	// were set back.
+	at := time.UnixMicro(i.clock.tick())
+	latest := i.started.now.Add(i.Machine().Sub(i.started.machine)).Add(clockMaySlip)
+	if at.After(latest) {
+		return latest
+	}
+	return at
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d):
+		return nil
 	}
 }
 

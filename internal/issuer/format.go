@@ -68,6 +68,7 @@ type grant struct {
 	user       store.User      // whose it is, where the format knows users
 	mint       *Mint           // of a minted token; else nil
 	refreshTTL int64           // seconds, of its refresh token; 0: it gets none
+	spent      bool            // something was used up for it
 }
 
 // origin is a token that was exchanged for another: what voids it voids that one.

@@ -59,16 +59,19 @@ func (d *Door) Inspect(ctx context.Context, raw string) (*token.Claims, error) {
 // Live is Inspect with what the service knows beyond the claims.
 func (d *Door) Live(ctx context.Context, raw string) (*Live, error) {
 	live, err := d.judge(ctx, raw)
-	if err == nil {
-		return live, nil
-	}
-	if other := d.issuer.doorOf(d, raw); other != nil {
+	if err != nil {
+		other := d.issuer.doorOf(d, raw)
+		if other == nil {
+			return nil, err
+		}
 		if live, err = other.judge(ctx, raw); err == nil {
 			err = live.keepToItself()
 		}
-		return live, err
 	}
-	return nil, err
+	if err == nil {
+		d.issuer.Recorder.Caller(ctx, d.Tenant, live.User)
+	}
+	return live, err
 }
 
 // doorOf returns the other door of the tenant that issued a token by its own
@@ -151,6 +154,14 @@ func (l *Live) honoured(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// Still tells why a token that was honoured is not any more, if it is not.
+func (l *Live) Still(ctx context.Context) error {
+	if l.Door.issuer.clock.read().UnixMicro() >= l.Expiry {
+		return token.ErrExpired
+	}
+	return l.honoured(ctx)
 }
 
 // queries ask about the token, and about each that was exchanged for it: by its

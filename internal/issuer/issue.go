@@ -55,12 +55,22 @@ type Order struct {
 // Issue gives a token as of an instant. changes become durable with the login,
 // or nothing does.
 func (d *Door) Issue(ctx context.Context, at int64, o Order, changes ...store.Command) (token.Set, error) {
+	if err := d.issuer.recordable(ctx); err != nil {
+		return token.Set{}, err
+	}
+	// Who was read may have been disabled since, in a store that has taken the place of
+	// this one.
+	if err := d.issuer.Fresh(ctx); err != nil {
+		return token.Set{}, err
+	}
 	g := d.newGrant(at, o)
+	g.spent = len(changes) > 0
 	if err := d.know(ctx, &g); err != nil {
 		return token.Set{}, err
 	}
 	if d.Format.minted {
-		return d.mint(ctx, g, changes...)
+		set, err := d.mint(ctx, g, changes...)
+		return d.recorded(ctx, o.event(), g, set, err)
 	}
 	if o.Refresh {
 		g.Accessor = cmp.Or(o.Accessor, rand.Text())
@@ -73,7 +83,16 @@ func (d *Door) Issue(ctx context.Context, at int64, o Order, changes ...store.Co
 			return token.Set{}, err
 		}
 	}
-	return d.issue(g, o.Nonce)
+	set, err := d.issue(g, o.Nonce)
+	return d.recorded(ctx, EventIssue, g, set, err)
+}
+
+// event tells a refresh, which mints a token like any other.
+func (o Order) event() string {
+	if o.Mint != nil && o.Mint.Refreshes > 0 {
+		return EventRefresh
+	}
+	return EventIssue
 }
 
 func (d *Door) newGrant(at int64, o Order) grant {

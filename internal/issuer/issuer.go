@@ -43,8 +43,12 @@ type Config struct {
 	StaleAfter time.Duration
 	// MinPassword is the least number of characters of a new password. Default 0.
 	MinPassword int
-	Now         func() time.Time // default time.Now
-	Log         *slog.Logger     // default: nothing is logged
+	Now         func() time.Time // default time.Now; the same for all who share the store
+	// Machine is the clock by which ages are told, where Now follows another machine's
+	// and so may leap. Default Now.
+	Machine  func() time.Time
+	Log      *slog.Logger // default: nothing is logged
+	Recorder Recorder     // default: nothing is recorded
 }
 
 // Issuer is the token core of one service. It is safe for concurrent use.
@@ -54,15 +58,26 @@ type Issuer struct {
 	idMAC       macPool
 	refreshMAC  macPool
 	handleMAC   macPool
+	secretMACs  macPool
 	revocations verifier.Revocations
 
 	following chan struct{} // a lock that is waited for no longer than a context lasts
-	seq       int64         // of the last fact read; under following
-	synced    atomic.Pointer[time.Time]
+	epoch     string        // of the facts read; this and the next: under following
+	seq       int64         // of the last one
+	readings  atomic.Int64  // that have begun
+	read      int64         // the last of them that came to its end; this and the next: under following
+	readErr   error         // how
+	tail      tail
+	awake     chan struct{} // has Run look at the store now
+	drained   chan struct{}
+	drain     sync.Once
+	synced    atomic.Pointer[view]
 	doors     []*Door
 	tenanted  []*Doors
 	services  serviceLogins
 	passes    passes
+	purged    counts
+	started   struct{ now, machine time.Time }
 }
 
 // New makes an Issuer whose mirror holds all that the store knows. Call Run to
@@ -77,14 +92,22 @@ func New(ctx context.Context, c Config) (*Issuer, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Machine == nil {
+		c.Machine = c.Now
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Recorder == nil {
+		c.Recorder = silent{}
+	}
 	i := &Issuer{
 		Config: c, clock: clock{now: c.Now}, following: make(chan struct{}, 1),
+		awake: make(chan struct{}, 1), drained: make(chan struct{}),
 		idMAC: newMACPool(c.Master.Derive("token id", 32)), refreshMAC: newMACPool(c.Master.Derive("refresh token", 32)),
-		handleMAC: newMACPool(c.Master.Derive("handle", 32)),
+		handleMAC: newMACPool(c.Master.Derive("handle", 32)), secretMACs: newMACPool(c.Master.Derive("client secret", 32)),
 	}
+	i.started.now, i.started.machine = c.Now(), c.Machine()
 	if err := i.sync(ctx); err != nil {
 		return nil, err
 	}

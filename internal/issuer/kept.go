@@ -135,11 +135,11 @@ func (d *Door) Keep(ctx context.Context, at int64, t store.AccessToken, refresh 
 	refresh = refresh && t.Client != ""
 	lives(&t, at, ttl, refresh)
 	var number int64
-	if err := d.issuer.apply(ctx, append(changes, store.CreateAccessToken{AccessToken: t, Number: &number})...); err != nil {
+	if err := d.issuer.alter(ctx, append(changes, store.CreateAccessToken{AccessToken: t, Number: &number})...); err != nil {
 		return Kept{}, err
 	}
 	t.Number, t.Family = number, number
-	return d.valued(t, refresh), nil
+	return d.keptRecorded(ctx, EventIssue, d.valued(t, refresh), len(changes) > 0)
 }
 
 // lives sets a row's instants. One with a refresh token is kept when its access
@@ -172,11 +172,13 @@ func (d *Door) KeepAgain(ctx context.Context, refresh token.Secret, client, scop
 	for range 10 {
 		at := d.issuer.clock.tick()
 		t, err := d.keptRow(ctx, family)
+		if (err == nil || errors.Is(err, token.ErrExpired)) && (t.Client != client || client == "") {
+			err = errUnknownRefresh()
+		}
 		switch {
 		case err != nil && !errors.Is(err, token.ErrExpired):
-			return Kept{}, err
-		case t.Client != client || client == "":
-			return Kept{}, errUnknownRefresh()
+			e := Event{User: t.Subject, Client: client, Token: strconv.FormatInt(family, 10)}
+			return Kept{}, d.refusedRefresh(ctx, e, err)
 		case t.Generation != generation:
 			return Kept{}, d.endFamily(ctx, t)
 		}
@@ -205,18 +207,22 @@ func (d *Door) replace(ctx context.Context, at int64, t store.AccessToken, scope
 	old, read := t.Number, t.UpdatedAt
 	t.Scope = strings.Join(narrowed, " ")
 	lives(&t, at, ttl, true)
-	err = d.issuer.apply(ctx, store.ReplaceAccessToken{Number: old, Read: read, AccessToken: t, Given: &t.Number})
+	err = d.issuer.alter(ctx, store.ReplaceAccessToken{Number: old, Read: read, AccessToken: t, Given: &t.Number})
 	if err != nil {
 		return Kept{}, err
 	}
 	t.Generation++
-	return d.valued(t, true), nil
+	return d.keptRecorded(ctx, EventRefresh, d.valued(t, true), true)
 }
 
 // endFamily voids all that came of a login, since its refresh token was used twice.
 func (d *Door) endFamily(ctx context.Context, t store.AccessToken) error {
 	d.issuer.Log.Warn("a refresh token was used twice: the login is ended", "user", t.Subject, "application", t.Client)
-	if err := d.issuer.apply(ctx, store.DeleteAccessTokens{Tenant: d.Tenant, Family: t.Family}); err != nil {
+	err := errors.Join(
+		d.issuer.apply(ctx, store.DeleteAccessTokens{Tenant: d.Tenant, Family: t.Family}),
+		d.reused(ctx, t.Subject, t.Client, "", strconv.FormatInt(t.Family, 10)),
+	)
+	if err != nil {
 		return err
 	}
 	return token.Refuse(token.ErrRevoked, "refresh token used twice: the login has been ended")
@@ -299,7 +305,7 @@ func (d *Door) KeptByValue(ctx context.Context, value token.Secret) (store.Acces
 // store.ErrNotFound when it is gone, store.ErrConflict when its record is not the
 // one that was read, by UpdatedAt.
 func (d *Door) Describe(ctx context.Context, t store.AccessToken) error {
-	return d.issuer.apply(ctx, store.UpdateAccessToken{
+	return d.issuer.alter(ctx, store.UpdateAccessToken{
 		Tenant: d.Tenant, Number: t.Number, Scope: t.Scope, Description: t.Description,
 		UpdatedAt: d.issuer.clock.tick(), Read: t.UpdatedAt,
 	})

@@ -115,7 +115,7 @@ func (d *Door) Use(ctx context.Context, refresh token.Secret) (token.Set, store.
 	at := d.issuer.clock.tick()
 	s, err := d.session(ctx, id, "", at)
 	if err != nil {
-		return token.Set{}, s, err
+		return token.Set{}, s, d.refusedRefresh(ctx, Event{User: s.Subject, Login: loginID(id)}, err)
 	}
 	g := grant{Session: s, at: at}
 	if err := d.know(ctx, &g); err != nil {
@@ -125,7 +125,7 @@ func (d *Door) Use(ctx context.Context, refresh token.Secret) (token.Set, store.
 		_, err := d.refreshAgain(ctx, g, counter)
 		return token.Set{}, s, err
 	}
-	err = d.issuer.apply(ctx, store.UseSession{ID: id, Counter: counter, At: at})
+	err = d.issuer.alter(ctx, store.UseSession{ID: id, Counter: counter, At: at})
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 		return token.Set{}, s, token.Refuse(token.ErrRevoked, "refresh token revoked")
 	}
@@ -133,6 +133,7 @@ func (d *Door) Use(ctx context.Context, refresh token.Secret) (token.Set, store.
 		return token.Set{}, s, err
 	}
 	set, err := d.issue(g, "")
+	set, err = d.recorded(ctx, EventRefresh, g, set, err)
 	return set, s, err
 }
 

@@ -97,6 +97,7 @@ func (d *Door) LiveMinted(ctx context.Context, raw string) (*Live, error) {
 	if live.outlives() {
 		return nil, token.ErrExpired
 	}
+	d.issuer.Recorder.Caller(ctx, d.Tenant, live.User)
 	return live, nil
 }
 
@@ -173,7 +174,7 @@ func (d *Door) MintAgain(ctx context.Context, refresh token.Secret, client strin
 	live, err := d.LiveMinted(ctx, refresh.Reveal())
 	switch {
 	case err != nil:
-		return token.Set{}, err
+		return token.Set{}, d.refusedRefresh(ctx, Event{Client: client, Token: identityOf(refresh.Reveal())}, err)
 	case !live.IsRefresh():
 		return token.Set{}, &token.ClaimError{Claim: tapisType, Reason: "it is no refresh token", Kind: token.ErrClaims}
 	}

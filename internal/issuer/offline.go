@@ -89,7 +89,11 @@ func (d *Door) IssueOpaqueFor(ctx context.Context, refresh token.Secret, client 
 		return Opaque{}, token.ErrCredentials
 	}
 	o.Backend = list[n]
-	return d.issueOpaque(ctx, at, o)
+	made, err := d.issueOpaque(ctx, at, o)
+	if err != nil {
+		return Opaque{}, err
+	}
+	return d.opaqueRecorded(ctx, EventRefresh, made)
 }
 
 // RefreshTokens returns those that are meant, how many there are of the same

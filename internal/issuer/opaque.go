@@ -76,8 +76,11 @@ func (d *Door) IssueOpaque(ctx context.Context, at int64, o OpaqueOrder) (Opaque
 			made, err = d.issueOpaque(ctx, at, o, changes...)
 		}
 	}
+	if err != nil {
+		return Opaque{}, err
+	}
 	made.Refresh = refresh
-	return made, err
+	return d.opaqueRecorded(ctx, EventIssue, made)
 }
 
 func (d *Door) issueOpaque(ctx context.Context, at int64, o OpaqueOrder, changes ...store.Command) (Opaque, error) {
@@ -96,7 +99,7 @@ func (d *Door) issueOpaque(ctx context.Context, at int64, o OpaqueOrder, changes
 		Opaque: &store.Opaque{UUID: d.issuer.UserUUID(o.User), ACL: list, Source: o.Source, Mobile: o.Mobile},
 	}
 	made.ID, _ = d.opaqueID(made.Access.Reveal())
-	err = d.issuer.apply(ctx, append(changes, store.CreateSession{Session: made.Session, Most: MaxOpaque})...)
+	err = d.issuer.alter(ctx, append(changes, store.CreateSession{Session: made.Session, Most: MaxOpaque})...)
 	switch {
 	case errors.Is(err, store.ErrConflict):
 		return Opaque{}, &TooManyError{made.Opaque.UUID}

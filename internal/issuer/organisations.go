@@ -22,7 +22,7 @@ func (i *Issuer) AddOrganisation(ctx context.Context, o store.Organisation) (sto
 	}
 	o.CreatedAt = i.clock.tick()
 	o.UpdatedAt = o.CreatedAt
-	err := i.apply(ctx, store.CreateOrganisation{Organisation: o, Number: &o.Number})
+	err := i.alter(ctx, store.CreateOrganisation{Organisation: o, Number: &o.Number})
 	return o, namedOrganisation(o.Name, err)
 }
 
@@ -55,13 +55,13 @@ func (i *Issuer) UpdateOrganisation(ctx context.Context, o store.Organisation) e
 	}
 	read := o.UpdatedAt
 	o.UpdatedAt = i.clock.tick()
-	return namedOrganisation(o.Name, i.apply(ctx, store.UpdateOrganisation{Organisation: o, Read: read}))
+	return namedOrganisation(o.Name, i.alter(ctx, store.UpdateOrganisation{Organisation: o, Read: read}))
 }
 
 // DeleteOrganisation removes an organisation: store.ErrConflict while an
 // application belongs to it.
 func (i *Issuer) DeleteOrganisation(ctx context.Context, tenant string, number int64) error {
-	return namedOrganisation(fmt.Sprint(number), i.apply(ctx, store.DeleteOrganisation{Tenant: tenant, Number: number}))
+	return namedOrganisation(fmt.Sprint(number), i.alter(ctx, store.DeleteOrganisation{Tenant: tenant, Number: number}))
 }
 
 // SetMember gives a user a role in an organisation, or takes it: store.ErrNotFound
@@ -75,7 +75,7 @@ func (i *Issuer) SetMember(ctx context.Context, m store.Membership, member bool)
 	if member {
 		change = store.PutMembership{Membership: m}
 	}
-	return i.apply(ctx, change)
+	return i.alter(ctx, change)
 }
 
 // Organisation returns one organisation: store.ErrNotFound when there is none.

@@ -81,6 +81,7 @@ func (d *Door) Check(ctx context.Context, raw string) (*Pass, error) {
 	case now.UnixMicro() >= p.expiresAt:
 		return nil, token.ErrExpired
 	}
+	d.issuer.Recorder.Caller(ctx, d.Tenant, p.subject)
 	return &p, nil
 }
 

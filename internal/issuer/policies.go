@@ -155,7 +155,7 @@ func (i *Issuer) AddPolicy(ctx context.Context, p store.Policy) (store.Policy, e
 	}
 	p.UUID, p.CreatedAt = randomUUID(), i.clock.tick()
 	p.UpdatedAt = p.CreatedAt
-	return p, namedPolicy(p.Name, i.apply(ctx, store.CreatePolicy{Policy: p}))
+	return p, namedPolicy(p.Name, i.alter(ctx, store.CreatePolicy{Policy: p}))
 }
 
 // ChangePolicy replaces name, description and templates: store.ErrNotFound,
@@ -167,13 +167,13 @@ func (i *Issuer) ChangePolicy(ctx context.Context, p store.Policy) error {
 	}
 	read := p.UpdatedAt
 	p.UpdatedAt = i.clock.tick()
-	return namedPolicy(p.Name, i.apply(ctx, store.UpdatePolicy{Policy: p, Read: read}))
+	return namedPolicy(p.Name, i.alter(ctx, store.UpdatePolicy{Policy: p, Read: read}))
 }
 
 // DeletePolicy removes a policy: store.ErrNotFound when there is none,
 // store.ErrConflict when its UpdatedAt is not read; 0: whatever it is.
 func (i *Issuer) DeletePolicy(ctx context.Context, tenant, uuid string, read int64) error {
-	return namedPolicy(uuid, i.apply(ctx, store.DeletePolicy{Tenant: tenant, UUID: uuid, Read: read}))
+	return namedPolicy(uuid, i.alter(ctx, store.DeletePolicy{Tenant: tenant, UUID: uuid, Read: read}))
 }
 
 // Policy returns one policy: store.ErrNotFound when there is none.

@@ -134,7 +134,7 @@ func (i *Issuer) ResetProperty(ctx context.Context, tenant, name string) error {
 }
 
 func (i *Issuer) changeProperty(ctx context.Context, tenant string, at int64, change store.Command) error {
-	err := i.apply(ctx, change, store.Revoke{Revocation: store.Revocation{Kind: store.ChangeProperties, Key: tenant, At: at}})
+	err := i.alter(ctx, change, store.Revoke{Revocation: store.Revocation{Kind: store.ChangeProperties, Key: tenant, At: at}})
 	if err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (i *Issuer) takeOver(ctx context.Context, u store.User, b Backend, p backen
 	if lost {
 		err = i.voidUser(ctx, u.Tenant, u.Name, changes...)
 	} else {
-		err = i.apply(ctx, changes...)
+		err = i.alter(ctx, changes...)
 	}
 	if isRace(err) { // a login or an administrator was faster: the next time
 		return nil

@@ -82,11 +82,11 @@ func (d *Door) Renew(ctx context.Context, refresh token.Secret, want Renewal) (t
 		at := d.issuer.clock.tick()
 		s, err := d.session(ctx, id, want.Client, at)
 		if err != nil {
-			return token.Set{}, err
+			return token.Set{}, d.refusedRefresh(ctx, Event{User: s.Subject, Client: want.Client, Login: loginID(id)}, err)
 		}
 		g, err := renew(s, want, at)
 		if err != nil {
-			return token.Set{}, err
+			return token.Set{}, d.refusedRefresh(ctx, Event{User: s.Subject, Client: want.Client, Login: loginID(id)}, err)
 		}
 		if err := d.know(ctx, &g); err != nil {
 			return token.Set{}, err
@@ -94,7 +94,7 @@ func (d *Door) Renew(ctx context.Context, refresh token.Secret, want Renewal) (t
 		if counter != s.Counter {
 			return d.refreshAgain(ctx, g, counter)
 		}
-		err = d.issuer.apply(ctx, store.RotateSession{ID: id, From: counter, At: at})
+		err = d.issuer.alter(ctx, store.RotateSession{ID: id, From: counter, At: at})
 		if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
 			continue
 		}
@@ -102,7 +102,8 @@ func (d *Door) Renew(ctx context.Context, refresh token.Secret, want Renewal) (t
 			return token.Set{}, err
 		}
 		g.Counter++
-		return d.issue(g, "")
+		set, err := d.issue(g, "")
+		return d.recorded(ctx, EventRefresh, g, set, err)
 	}
 	return token.Set{}, token.ErrUnavailable
 }
@@ -167,11 +168,15 @@ func (d *Door) live(s store.Session, now int64) error {
 // refreshAgain answers a refresh token that has been used before.
 func (d *Door) refreshAgain(ctx context.Context, g grant, counter int64) (token.Set, error) {
 	if d.ReuseGrace > 0 && counter == g.Counter-1 && g.at-g.RotatedAt <= d.ReuseGrace*1_000_000 {
+		if err := d.issuer.recordable(ctx); err != nil {
+			return token.Set{}, err
+		}
 		g.at = g.RotatedAt
-		return d.issue(g, "")
+		set, err := d.issue(g, "")
+		return d.recorded(ctx, EventRefresh, g, set, err)
 	}
 	d.issuer.Log.Warn("a refresh token was used twice: the login is ended", "user", g.Subject, "login", g.Accessor)
-	if err := d.endSession(ctx, g.Session); err != nil {
+	if err := errors.Join(d.endSession(ctx, g.Session), d.reused(ctx, g.Subject, g.Client, loginID(g.ID), "")); err != nil {
 		return token.Set{}, err
 	}
 	return token.Set{}, token.Refuse(token.ErrRevoked, "refresh token used twice: the login has been ended")

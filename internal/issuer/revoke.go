@@ -58,6 +58,7 @@ func (d *Door) RevokeFor(ctx context.Context, client string, raw token.Secret) e
 		if err != nil {
 			return unavailable(err)
 		}
+		d.issuer.Recorder.Caller(ctx, d.Tenant, client)
 		return d.endSession(ctx, s)
 	}
 	live, err := d.Live(ctx, raw.Reveal())
@@ -203,7 +204,7 @@ func (i *Issuer) RevokeEverything(ctx context.Context) error {
 		}
 	}
 	// Once more, for those whose instant lay ahead of this clock.
-	return i.void(ctx, store.RevokeAll, "")
+	return i.write(ctx, store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: i.clock.tick()}})
 }
 
 // voidUser makes changes, and voids all that a user was issued until then.
@@ -227,8 +228,12 @@ func (i *Issuer) void(ctx context.Context, kind, key string, changes ...store.Co
 	watermark := func() store.Command {
 		return store.Revoke{Revocation: store.Revocation{Kind: kind, Key: key, At: i.clock.tick()}}
 	}
-	if err := i.apply(ctx, append(changes, watermark())...); err != nil {
+	changes = append(changes, watermark())
+	if err := i.write(ctx, changes...); err != nil {
 		return err
 	}
-	return i.apply(context.WithoutCancel(ctx), watermark())
+	if err := i.write(context.WithoutCancel(ctx), watermark()); err != nil {
+		return err
+	}
+	return i.recordChanges(ctx, changes)
 }

@@ -33,7 +33,7 @@ func (i *Issuer) AddServiceAccount(ctx context.Context, a store.ServiceAccount, 
 	}
 	a.CreatedAt = i.clock.tick()
 	a.UpdatedAt = a.CreatedAt
-	return namedService(a.Name, i.apply(ctx, store.CreateServiceAccount{ServiceAccount: a}))
+	return namedService(a.Name, i.alter(ctx, store.CreateServiceAccount{ServiceAccount: a}))
 }
 
 // checkMayMint refuses tenants that there are not.
@@ -88,7 +88,7 @@ func (i *Issuer) changeService(ctx context.Context, tenant, name string, void bo
 		if void {
 			err = i.voidUser(ctx, tenant, ServiceSubject(name), update)
 		} else {
-			err = i.apply(ctx, update)
+			err = i.alter(ctx, update)
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			return namedService(name, err)
@@ -134,7 +134,11 @@ func (i *Issuer) AuthenticateService(ctx context.Context, tenant string, who tok
 		account, err = i.checkService(ctx, tenant, who)
 		return err
 	})
-	return account, err
+	e := Event{Tenant: tenant}
+	if account.Name != "" {
+		e.User = ServiceSubject(account.Name)
+	}
+	return account, i.recordLogin(ctx, e, who.Username, err)
 }
 
 func (i *Issuer) checkService(ctx context.Context, tenant string, who token.Credentials) (store.ServiceAccount, error) {

@@ -180,7 +180,7 @@ func (i *Issuer) ChangeTenant(ctx context.Context, t store.Tenant) error {
 
 func (i *Issuer) changeTenant(ctx context.Context, t store.Tenant, commands ...store.Command) error {
 	told := store.Revoke{Revocation: store.Revocation{Kind: store.ChangeTenants, Key: t.Name, At: t.UpdatedAt}}
-	err := i.apply(ctx, append(commands, told)...)
+	err := i.alter(ctx, append(commands, told)...)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return fmt.Errorf("no tenant %q: %w", t.Name, err)

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -144,7 +146,7 @@ func (d *Door) Decide(ctx context.Context, t store.Ticket, approve bool, subject
 	if approve {
 		state, keep = store.TicketApproved, t.ExpiresAt+ticketKeep*1_000_000
 	}
-	err := d.issuer.apply(ctx, store.DecideTicket{
+	err := d.issuer.alter(ctx, store.DecideTicket{
 		ID: t.ID, State: state, Subject: subject, Scope: scope, AuthAt: authAt, KeepUntil: keep, At: d.issuer.clock.tick(),
 	})
 	if errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotFound) {
@@ -202,7 +204,7 @@ func (d *Door) stillAllowed(ctx context.Context, t store.Ticket) error {
 
 func (d *Door) usedTwice(ctx context.Context, t store.Ticket) error {
 	d.issuer.Log.Warn("a code was used twice: the login is ended", "user", t.Subject, "application", t.Client)
-	if err := d.endTraded(ctx, t); err != nil {
+	if err := errors.Join(d.endTraded(ctx, t), d.reused(ctx, t.Subject, t.Client, loginID(t.Session), "")); err != nil {
 		return err
 	}
 	return token.Refuse(token.ErrRevoked, "code used twice: the login has been ended")
@@ -221,8 +223,12 @@ func (d *Door) endTraded(ctx context.Context, t store.Ticket) error {
 }
 
 // Once remembers a value until an instant: ErrReplayed when it is remembered
-// already.
+// already. It may be as long as it likes, begins with what kind it is of, and a colon,
+// and is not to be one of sha256.
 func (i *Issuer) Once(ctx context.Context, value string, until int64) error {
+	if len(value) > longestOnce {
+		value = fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(value)))
+	}
 	// Another process, whose clock is ahead, may purge it by that.
 	err := i.apply(ctx, store.Once{Value: value, Until: until + maxAhead})
 	if errors.Is(err, store.ErrExists) {
@@ -230,6 +236,10 @@ func (i *Issuer) Once(ctx context.Context, value string, until int64) error {
 	}
 	return err
 }
+
+// longestOnce is the longest value that is remembered as it is, in bytes: a store's
+// index has a longest entry.
+const longestOnce = 255
 
 // ErrReplayed says that what may be used once has been used before.
 var ErrReplayed = errors.New("used before")

@@ -36,7 +36,7 @@ func (i *Issuer) AddUser(ctx context.Context, u store.User, pass token.Secret) e
 	u.Roles = slices.Compact(u.Roles)
 	u.PasswordHash, u.CreatedAt = hashed, i.clock.tick()
 	u.UpdatedAt = u.CreatedAt
-	return i.named(u.Name, i.apply(ctx, store.CreateUser{User: u}))
+	return i.named(u.Name, i.alter(ctx, store.CreateUser{User: u}))
 }
 
 func (i *Issuer) newHash(ctx context.Context, pass token.Secret) (string, error) {
@@ -87,7 +87,7 @@ func (i *Issuer) change(ctx context.Context, tenant, name string, void bool, edi
 		if void {
 			err = i.voidUser(ctx, tenant, name, update)
 		} else {
-			err = i.apply(ctx, update)
+			err = i.alter(ctx, update)
 		}
 		if !errors.Is(err, store.ErrConflict) {
 			return i.named(name, err)

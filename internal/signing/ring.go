@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -172,12 +173,21 @@ func (r *Ring) JWKS() ([]byte, error) {
 // the active key. The payload is taken as it is. The error is ErrTooLong, or
 // what the key answers.
 func (r *Ring) Sign(h Header, payload []byte) (compact string, err error) {
+	return r.compact(h, payload, token.MaxLength)
+}
+
+// SignDocument is Sign for what is no token and may be longer than one.
+func (r *Ring) SignDocument(h Header, payload []byte) (compact string, err error) {
+	return r.compact(h, payload, math.MaxInt)
+}
+
+func (r *Ring) compact(h Header, payload []byte, most int) (compact string, err error) {
 	head, usual := r.headers[h]
 	if !usual {
 		head = h.encode(r.keys[0])
 	}
 	encoded := base64.RawURLEncoding.EncodedLen(len(payload))
-	if len(head)-1 > token.MaxHeaderLength || len(head)+encoded > token.MaxLength {
+	if len(head)-1 > token.MaxHeaderLength || len(head)+encoded > most {
 		return "", ErrTooLong
 	}
 	var room [512]byte // most payloads: no allocation
@@ -191,7 +201,7 @@ func (r *Ring) Sign(h Header, payload []byte) (compact string, err error) {
 	}
 	b.WriteByte('.')
 	b.Write(base64.RawURLEncoding.AppendEncode(room[:0], signature))
-	if b.Len() > token.MaxLength {
+	if b.Len() > most {
 		return "", ErrTooLong
 	}
 	return b.String(), nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -20,15 +21,24 @@ import (
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
-type requestKey struct{}
+type (
+	requestKey struct{}
+	visitKey   struct{}
+)
 
 // visit is a request's context: it says what the request is called, and where it
-// came from to whoever asks.
+// came from to whoever asks. It remembers what becomes known of the request.
 type visit struct {
 	context.Context
-	id     string
-	source func() string
+	server  *Server
+	request *http.Request
+	answer  watcher
+	id      string
+	door    int    // index in doorNames
+	caller  string // who has proved to ask first; see issuer.Recorder
 }
+
+func (v *visit) source() string { return v.server.source(v.request) }
 
 // Value is context.Context's.
 func (v *visit) Value(key any) any {
@@ -37,27 +47,30 @@ func (v *visit) Value(key any) any {
 		return v.id
 	case dialect.SourceKey:
 		return v.source()
+	case visitKey:
+		return v
 	}
 	return v.Context.Value(key)
 }
 
 // around does for every request what no door may forget: it gives it an id and
-// a source, keeps a panic from the connection, and writes one line of log.
+// a source, keeps a panic from the connection, counts it, and writes one line of
+// log.
 func (s *Server) around(doors http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		id := requestID(r)
 		w.Header().Set("X-Request-Id", id)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
-		source := func() string { return s.source(r) }
-		ctx := &visit{r.Context(), id, source}
-		recorder := &recorder{ResponseWriter: w}
-		abort := s.guard(doors, recorder, r.WithContext(ctx), id)
-		if s.config.Log.Enabled(ctx, slog.LevelInfo) {
-			s.config.Log.LogAttrs(ctx, slog.LevelInfo, "request",
-				slog.String("method", maskPath(r.Method)), slog.String("path", maskPath(r.URL.EscapedPath())), slog.Int("status", recorder.sent()),
-				slog.Int64("bytes", recorder.bytes), slog.Float64("ms", float64(time.Since(began).Microseconds())/1000),
-				slog.String("source", source()), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
+		v := &visit{Context: r.Context(), server: s, request: r, answer: watcher{ResponseWriter: w}, id: id}
+		abort := s.guard(doors, &v.answer, r.WithContext(v), id)
+		took := time.Since(began)
+		s.counts.answered(v.door, v.answer.sent(), took)
+		if s.config.Log.Enabled(v, slog.LevelInfo) {
+			s.config.Log.LogAttrs(v, slog.LevelInfo, "request",
+				slog.String("method", maskPath(r.Method)), slog.String("path", maskPath(r.URL.EscapedPath())), slog.Int("status", v.answer.sent()),
+				slog.Int64("bytes", v.answer.bytes), slog.Float64("ms", float64(took.Microseconds())/1000),
+				slog.String("source", v.source()), slog.String("request_id", id), slog.String("traceparent", traceparent(r)))
 		}
 		if abort {
 			panic(http.ErrAbortHandler)
@@ -65,9 +78,33 @@ func (s *Server) around(doors http.Handler) http.Handler {
 	})
 }
 
+// within bounds how many requests are served at once: many come over one connection of
+// HTTP/2, and each may wait, for its body say.
+func (s *Server) within(doors http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.serving.Add(-1)
+		if s.serving.Add(1) > int64(s.config.MaxRequests) {
+			w.Header().Set("Retry-After", "1")
+			plain(w, http.StatusServiceUnavailable, "503: Service Unavailable")
+			return
+		}
+		if r.ContentLength > dialect.MaxBody {
+			w.Header().Set("Connection", "close")
+			r.Body = tooLarge{r.Body}
+		}
+		doors.ServeHTTP(w, r)
+	})
+}
+
+// tooLarge is a body that says itself that it is longer than any door takes: nothing of
+// it is read, neither for the door, which answers as it does for any other, nor after.
+type tooLarge struct{ io.Closer }
+
+func (tooLarge) Read([]byte) (int, error) { return 0, &http.MaxBytesError{Limit: dialect.MaxBody} }
+
 // guard serves a request and catches a panic. It reports whether the connection
 // is to be broken: half an answer must not look like a whole one.
-func (s *Server) guard(doors http.Handler, w *recorder, r *http.Request, id string) (abort bool) {
+func (s *Server) guard(doors http.Handler, w *watcher, r *http.Request, id string) (abort bool) {
 	defer func() {
 		problem := recover()
 		if problem == nil {
@@ -87,14 +124,14 @@ func (s *Server) guard(doors http.Handler, w *recorder, r *http.Request, id stri
 	return false
 }
 
-// recorder remembers what was answered.
-type recorder struct {
+// watcher remembers what was answered.
+type watcher struct {
 	http.ResponseWriter
 	status int
 	bytes  int64
 }
 
-func (r *recorder) WriteHeader(status int) {
+func (r *watcher) WriteHeader(status int) {
 	if r.status == 0 && status >= http.StatusOK { // before it, there is more to come
 		r.status = status
 	}
@@ -102,9 +139,9 @@ func (r *recorder) WriteHeader(status int) {
 }
 
 // sent is the status that the client sees, also where nothing was written.
-func (r *recorder) sent() int { return cmp.Or(r.status, http.StatusOK) }
+func (r *watcher) sent() int { return cmp.Or(r.status, http.StatusOK) }
 
-func (r *recorder) Write(b []byte) (int, error) {
+func (r *watcher) Write(b []byte) (int, error) {
 	if r.status == 0 {
 		r.status = http.StatusOK
 	}
@@ -114,7 +151,7 @@ func (r *recorder) Write(b []byte) (int, error) {
 }
 
 // Unwrap is for http.ResponseController.
-func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+func (r *watcher) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
 var (
 	goodRequestID   = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
@@ -205,17 +242,17 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 // and the request's id.
 func (s *Server) report(r *http.Request, err error) (status int, id string) {
 	id, _ = r.Context().Value(requestKey{}).(string)
-	gone := r.Context().Err() != nil && errors.Is(err, context.Canceled)
-	if gone {
+	switch {
+	case r.Context().Err() != nil && errors.Is(err, context.Canceled):
+		// The client may be there after all, and no answer would be a 200.
 		s.config.Log.Debug("the request was given up", "request_id", id)
-	} else {
+	case errors.Is(err, token.ErrUnavailable):
+		s.config.Log.Error("a request cannot be answered now", "request_id", id, "error", err)
+	default:
 		s.config.Log.Error("internal error", "request_id", id, "error", err)
+		return http.StatusInternalServerError, id
 	}
-	// The client may be there after all, and no answer would be a 200.
-	if gone || errors.Is(err, token.ErrUnavailable) {
-		return http.StatusServiceUnavailable, id
-	}
-	return http.StatusInternalServerError, id
+	return http.StatusServiceUnavailable, id
 }
 
 func internal(w http.ResponseWriter, id string) {

@@ -39,7 +39,7 @@ func (s *Server) openAWX(beside *door.Beside, standard *door.Handler, others htt
 		if err != nil {
 			return nil, err
 		}
-		others = before(standard, others)
+		others = before(doorAWX, standard, others)
 	}
 	h, err := awxdoor.New(awxdoor.Config{
 		URL: s.config.PublicURL, Core: s.issuer, Door: s.awx, Authorize: standard, Report: s.report, Now: s.config.Now,
@@ -47,5 +47,5 @@ func (s *Server) openAWX(beside *door.Beside, standard *door.Handler, others htt
 	if err != nil {
 		return nil, err
 	}
-	return before(h, others), nil
+	return before(doorAWX, h, others), nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/ats-auth/ats-auth/internal/dialect/ats"
 	kylo "github.com/ats-auth/ats-auth/internal/dialect/ciphertrust/door"
@@ -14,6 +15,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/issuer"
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/token"
+	"github.com/ats-auth/ats-auth/pkg/verifier"
 )
 
 // openDoors makes the handler of all doors that are open. Each path is one
@@ -21,7 +23,7 @@ import (
 func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 	var doors http.Handler = http.NotFoundHandler()
 	if slices.Contains(s.config.Dialects, "ats") {
-		doors = ats.NewHandler(s.ats, ats.Config{TrustedGateways: s.config.TrustedGateways, Fail: s.fail})
+		doors = through(doorATS, ats.NewHandler(s.ats, ats.Config{TrustedGateways: s.config.TrustedGateways, Fail: s.fail}))
 	}
 	beside, err := s.openBeside(ctx)
 	if err != nil {
@@ -36,7 +38,7 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		doors = before(tenants, before(standard, doors))
+		doors = before(doorOAuth2, tenants, before(doorOAuth2, standard, doors))
 	}
 	if beside != nil {
 		if doors, err = s.openAWX(beside, standard, doors); err != nil {
@@ -48,21 +50,21 @@ func (s *Server) openDoors(ctx context.Context) (http.Handler, error) {
 		if err != nil {
 			return nil, err
 		}
-		doors = before(h, doors)
+		doors = before(doorTapis, h, doors)
 	}
 	if slices.Contains(s.config.Dialects, "ciphertrust") {
 		h, err := s.openKylo(ctx)
 		if err != nil {
 			return nil, err
 		}
-		doors = before(h, doors)
+		doors = before(doorKylo, h, doors)
 	}
 	if slices.Contains(s.config.Dialects, "wazo") {
 		h, err := s.openWazo(ctx)
 		if err != nil {
 			return nil, err
 		}
-		doors = before(h, doors)
+		doors = before(doorWazo, h, doors)
 	}
 	return doors, nil
 }
@@ -73,11 +75,56 @@ type pathDoor interface {
 	Serves(r *http.Request) bool
 }
 
+// Indexes of doorNames. A request that is nobody's is doorNone's, or the ats door's
+// where that is open.
+const (
+	doorNone = iota
+	doorATS
+	doorOAuth2
+	doorTapis
+	doorKylo
+	doorAWX
+	doorWazo
+	doorFeed // of the oauth2 door, and counted by itself: its requests wait
+	doorCount
+)
+
+func doorNames() [doorCount]string {
+	return [doorCount]string{"none", "ats", "oauth2", "tapis", "ciphertrust", "awx", "wazo", "feed"}
+}
+
+// through notes by which door a request goes.
+func through(door int, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { enter(door, h, w, r) })
+}
+
+// enter serves a request at a door.
+func enter(door int, h http.Handler, w http.ResponseWriter, r *http.Request) {
+	v, ok := r.Context().(*visit)
+	if !ok {
+		h.ServeHTTP(w, r)
+		return
+	}
+	if v.door = door; door == doorOAuth2 && strings.HasSuffix(r.URL.Path, verifier.FeedPath) {
+		v.door = doorFeed
+	}
+	h.ServeHTTP(w, r)
+	v.denied()
+}
+
+// dialect is the door whose dialect is spoken.
+func (v *visit) dialect() int {
+	if v.door == doorFeed {
+		return doorOAuth2
+	}
+	return v.door
+}
+
 // before puts a door in front of others.
-func before(door pathDoor, others http.Handler) http.Handler {
+func before(index int, door pathDoor, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if door.Serves(r) {
-			door.ServeHTTP(w, r)
+			enter(index, door, w, r)
 			return
 		}
 		others.ServeHTTP(w, r)

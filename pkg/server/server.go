@@ -12,14 +12,17 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/ats-auth/ats-auth/internal/issuer"
@@ -86,6 +89,13 @@ type Config struct {
 	Window   time.Duration
 	// MaxHashing is how many passwords are hashed at once. Default: one a core.
 	MaxHashing int
+	// MaxRequests is how many requests are served at once; one more is told to come back,
+	// with 503. Default 4096.
+	MaxRequests int
+	// HashingCommand is a program and its arguments that calls HashPasswords. Passwords are
+	// hashed in processes of it, at a low priority, started while they are needed. Default:
+	// in this process. Danger: there a flood of logins slows all else that is asked.
+	HashingCommand []string
 	// PasswordCost of new hashes. Danger: a lower one makes a stolen store
 	// cheaper to guess; for tests.
 	PasswordCost PasswordCost
@@ -97,8 +107,20 @@ type Config struct {
 	BehindProxy bool
 	// TrustedGateways may log out any user by X-Auth-UserId alone. Default none.
 	TrustedGateways []netip.Prefix
-	Now             func() time.Time // default time.Now
-	Log             *slog.Logger     // default: nothing is logged
+	// Version is what the service calls itself in its description. Default "unknown".
+	Version string
+	// Audit is told of each event, before what happened is answered: with an error the
+	// answer is that the service is unavailable, though it happened. It is called by
+	// many at once. Default: nobody is told.
+	Audit func(AuditEvent) error
+	// AuditOptional lets the answer be what it would be where Audit has an error, which
+	// is logged and counted. Danger: what happens then leaves no trace.
+	AuditOptional bool
+	Now           func() time.Time // default time.Now; one clock for all servers over a store
+	// Machine is the clock by which ages are told, where Now follows another machine's
+	// and so may leap. Default Now.
+	Machine func() time.Time
+	Log     *slog.Logger // default: nothing is logged
 }
 
 // PasswordCost is argon2id's cost. The zero value is 19 MiB and two passes.
@@ -116,6 +138,8 @@ func Dialects() []string { return []string{"ats", "oauth2", "tapis", "ciphertrus
 // Server is the service. It is safe for concurrent use.
 type Server struct {
 	config  Config
+	counts  *counts
+	told    *recorder
 	issuer  *issuer.Issuer
 	ats     *issuer.Door
 	oauth2  *issuer.Door // nil where it is not open; so are those below
@@ -125,6 +149,7 @@ type Server struct {
 	tapis   *issuer.Doors
 	tenants *issuer.Doors // oauth2, of tenants with an address of their own
 	handler http.Handler
+	serving atomic.Int64 // requests
 }
 
 // New makes a Server: it reads the keys (or makes the first) and the
@@ -134,11 +159,13 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	core, err := newIssuer(ctx, c)
+	counts := newCounts()
+	told := &recorder{config: c, counts: counts}
+	core, err := newIssuer(ctx, c, told)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{config: c, issuer: core}
+	s := &Server{config: c, counts: counts, told: told, issuer: core}
 	s.ats, err = core.Door(ctx, issuer.DoorConfig{
 		Name: "ats", Issuer: c.Issuer, Secret: c.JWTSecret,
 		AccessTTL: c.AccessTTL, RefreshTTL: max(c.RefreshTTL, 0), RefreshIdle: c.RefreshIdle,
@@ -151,7 +178,10 @@ func New(ctx context.Context, c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.handler = s.around(doors)
+	if doors, err = s.describe(doors); err != nil {
+		return nil, err
+	}
+	s.handler = s.around(s.within(doors))
 	return s, nil
 }
 
@@ -167,6 +197,7 @@ func (c Config) withDefaults() (Config, error) {
 			return c, fmt.Errorf("dialect %q is not one of %s", d, strings.Join(Dialects(), ", "))
 		}
 	}
+	c.MaxRequests = cmp.Or(c.MaxRequests, 4096)
 	if c.Issuer == "" {
 		c.Issuer = "ats.auth"
 	}
@@ -211,14 +242,15 @@ func (c Config) master() (*signing.Master, error) {
 	return signing.NewMaster(), nil
 }
 
-func newIssuer(ctx context.Context, c Config) (*issuer.Issuer, error) {
+func newIssuer(ctx context.Context, c Config, told issuer.Recorder) (*issuer.Issuer, error) {
 	master, err := c.master()
 	if err != nil {
 		return nil, fmt.Errorf("master key: %w", err)
 	}
 	hasher, err := password.New(password.Config{
 		Params:        password.Params{Memory: c.PasswordCost.KiB, Time: c.PasswordCost.Passes},
-		MaxConcurrent: c.MaxHashing,
+		MaxConcurrent: c.MaxHashing, Worker: c.HashingCommand,
+		Problem: func(err error) { c.Log.Warn("passwords are hashed in this process for a while", "error", err) },
 	})
 	if err != nil {
 		return nil, err
@@ -229,12 +261,20 @@ func newIssuer(ctx context.Context, c Config) (*issuer.Issuer, error) {
 	}
 	return issuer.New(ctx, issuer.Config{
 		Store: c.Store, Master: master, Hasher: hasher, Throttle: brake,
-		Backends: c.Backends, Recheck: c.Recheck, StaleAfter: c.StaleAfter, MinPassword: c.MinPassword, Now: c.Now, Log: c.Log,
+		Backends: c.Backends, Recheck: c.Recheck, StaleAfter: c.StaleAfter, MinPassword: c.MinPassword, Now: c.Now, Machine: c.Machine, Log: c.Log, Recorder: told,
 	})
 }
 
+// HashPasswords hashes for a server in another process; see Config.HashingCommand. It
+// returns when in ends.
+func HashPasswords(in io.Reader, out io.Writer) error { return password.Work(in, out) }
+
 // Run follows what other processes write to the store, until ctx ends.
 func (s *Server) Run(ctx context.Context) { s.issuer.Run(ctx) }
+
+// Drain lets requests end that wait for revocations. Call it when the server begins to
+// stop: http.Server.RegisterOnShutdown(s.Drain).
+func (s *Server) Drain() { s.issuer.Drain() }
 
 // ServeHTTP answers at the doors that are open.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }

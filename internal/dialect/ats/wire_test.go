@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ats-auth/ats-auth/internal/openapi/openapitest"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
 
@@ -134,6 +135,7 @@ func send(t *testing.T, h http.Handler, from, request string) *httptest.Response
 	r.RemoteAddr = from
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
+	openapitest.Judge(t, "ats", "", r, w)
 	return w
 }
 

@@ -21,6 +21,7 @@ import (
 	awxdoor "github.com/ats-auth/ats-auth/internal/dialect/awx/door"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
+	"github.com/ats-auth/ats-auth/internal/openapi/openapitest"
 	"github.com/ats-auth/ats-auth/internal/password"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/internal/throttle"
@@ -210,6 +211,7 @@ func (w *oauthWorld) serve(r *http.Request) told {
 	w.Helper()
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r.WithContext(dialect.WithSource(r.Context(), "192.0.2.1")))
+	openapitest.Judge(w, "awx", "", r, rec)
 	if rec.Code == http.StatusInternalServerError {
 		w.Errorf("%s %s: 500 %s\n%s", r.Method, r.URL, rec.Body, w.log.String())
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/awx"
 	"github.com/ats-auth/ats-auth/internal/dialect/awx/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
+	"github.com/ats-auth/ats-auth/internal/openapi/openapitest"
 	"github.com/ats-auth/ats-auth/internal/password"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/internal/throttle"
@@ -220,6 +221,7 @@ func (w *world) send(method, path, body string, headers ...string) answer {
 	}
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, r.WithContext(dialect.WithSource(r.Context(), source)))
+	openapitest.Judge(w, "awx", "/sub", r, recorder)
 	return answer{recorder.Code, recorder.Header(), recorder.Body.String()}
 }
 

@@ -17,6 +17,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust"
 	"github.com/ats-auth/ats-auth/internal/dialect/ciphertrust/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
+	"github.com/ats-auth/ats-auth/internal/openapi/openapitest"
 	"github.com/ats-auth/ats-auth/internal/password"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/internal/throttle"
@@ -140,6 +141,7 @@ func (w *world) send(method, path, body string, headers ...string) answer {
 	}
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, r.WithContext(dialect.WithSource(r.Context(), source)))
+	openapitest.Judge(w, "ciphertrust", "", r, recorder)
 	return answer{recorder.Code, recorder.Header(), recorder.Body.String()}
 }
 

@@ -122,6 +122,7 @@ func (h *Handler) routes() map[string]endpoint {
 		"/oauth2/userinfo":                {"userinfo_endpoint", []string{"GET", "HEAD", "POST"}, h.userinfo, true},
 		"/oauth2/global-token-revocation": {"global_token_revocation_endpoint", post, h.globalRevocation, false},
 		"/oauth2/logins":                  {"logins_endpoint", get, h.logins, false},
+		verifier.FeedPath:                 {"revocations_endpoint", []string{"GET"}, h.revocations, false},
 		"/.well-known/jwks.json":          {"jwks_uri", get, h.jwks, true},
 		oauth2.PathMetadata:               {"", get, h.serveMetadata, true},
 		oauth2.PathOpenID:                 {"", get, h.serveMetadata, true},

@@ -179,7 +179,7 @@ func advertised(t *testing.T, w *world) {
 		"/oauth2/token": "token_endpoint", "/oauth2/authorize": "authorization_endpoint", "/oauth2/revoke": "revocation_endpoint",
 		"/oauth2/introspect": "introspection_endpoint", "/oauth2/userinfo": "userinfo_endpoint", "/.well-known/jwks.json": "jwks_uri",
 		"/oauth2/device_authorization": "device_authorization_endpoint", "/oauth2/global-token-revocation": "global_token_revocation_endpoint",
-		"/oauth2/logins": "logins_endpoint",
+		"/oauth2/logins": "logins_endpoint", "/v1/revocations": "revocations_endpoint",
 	} {
 		if names[path] != name {
 			t.Errorf("%s is advertised as %q, want %q", path, names[path], name)

@@ -130,9 +130,10 @@ func (h *Handler) audience(app store.Application, f form, scope string) ([]strin
 		}
 	}
 	list = slices.Clone(list)
-	words := strings.Fields(scope)
-	if slices.Contains(words, issuer.ScopeOpenID) || slices.Contains(words, issuer.ScopeAccount) {
-		list = append(list, h.URL)
+	for _, word := range strings.Fields(scope) {
+		if word == issuer.ScopeOpenID || word == issuer.ScopeAccount || word == issuer.ScopeRevocations {
+			list = append(list, h.URL)
+		}
 	}
 	slices.Sort(list)
 	return slices.Compact(list), nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ats-auth/ats-auth/internal/dialect"
 	"github.com/ats-auth/ats-auth/internal/dialect/oauth2"
+	"github.com/ats-auth/ats-auth/internal/openapi/openapitest"
 )
 
 // message is a request before it is sent.
@@ -135,11 +136,23 @@ func (w *world) send(method, target string, form url.Values, options ...option) 
 	return w.serve(r)
 }
 
+// basePath is that of the service's URL.
+func (w *world) basePath() string {
+	u, err := url.Parse(w.url)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return u.EscapedPath()
+}
+
 func (w *world) serve(r *http.Request) answer {
 	w.Helper()
 	r = r.WithContext(dialect.WithSource(r.Context(), "192.0.2.1"))
 	rec := httptest.NewRecorder()
 	w.handler.ServeHTTP(rec, r)
+	if w.handler.Serves(r) {
+		openapitest.Judge(w, "oauth2", w.basePath(), r, rec)
+	}
 	a := answer{rec.Code, rec.Header(), rec.Body.String()}
 	if a.status == http.StatusInternalServerError {
 		w.mu.Lock()

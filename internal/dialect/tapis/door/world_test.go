@@ -18,6 +18,7 @@ import (
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis"
 	"github.com/ats-auth/ats-auth/internal/dialect/tapis/door"
 	"github.com/ats-auth/ats-auth/internal/issuer"
+	"github.com/ats-auth/ats-auth/internal/openapi/openapitest"
 	"github.com/ats-auth/ats-auth/internal/password"
 	"github.com/ats-auth/ats-auth/internal/signing"
 	"github.com/ats-auth/ats-auth/internal/throttle"
@@ -219,6 +220,7 @@ func (w *world) send(method, path, body string, headers ...string) answer {
 	}
 	recorder := httptest.NewRecorder()
 	w.handler.ServeHTTP(recorder, r.WithContext(dialect.WithSource(r.Context(), source)))
+	openapitest.Judge(w, "tapis", "/auth", r, recorder)
 	a := answer{status: recorder.Code, header: recorder.Header(), body: recorder.Body.String()}
 	w.readEnvelope(&a)
 	return a
