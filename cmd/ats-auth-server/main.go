@@ -23,8 +23,18 @@ func main() {
 	code := daemon.Run(ctx, daemon.Env{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
 		Environ: os.Environ(), HomeDir: home, UID: os.Getuid(),
-		ReadPassword: terminal.ReadPassword, Interactive: terminal.IsTerminal, Reload: reload, Version: version,
+		ReadPassword: terminal.ReadPassword, Interactive: terminal.IsTerminal, Reload: reload, Program: itself(), Version: version,
 	})
 	stop()
 	os.Exit(code)
+}
+
+// itself is this very program, on Linux also when another was put into its place since.
+func itself() string {
+	const running = "/proc/self/exe"
+	if _, err := os.Stat(running); err == nil {
+		return running
+	}
+	name, _ := os.Executable()
+	return name
 }

@@ -49,6 +49,7 @@ func TestNoSecretIsSeenWhateverIsDone(t *testing.T) {
 	a.env = []string{
 		"PATH=" + programs + ":" + os.Getenv("PATH"), "HOME=" + a.dir, "XDG_CONFIG_HOME=" + a.dir, "XDG_STATE_HOME=" + a.dir,
 		"ATS_AUTH_SERVER_CONFIG=", "ATS_AUTH_SERVER_TOKENS_MASTER_KEY=" + master, "ATS_AUTH_SERVER_STORE_URL=sqlite:" + a.dir + "/store.db",
+		"ATS_AUTH_SERVER_SERVER_AUDIT_LOG=" + a.dir + "/audit.log",
 	}
 	a.file("password.txt", canaryPassword+"\n")
 	a.file("new.txt", canaryNew+"\n")
@@ -82,6 +83,12 @@ func TestNoSecretIsSeenWhateverIsDone(t *testing.T) {
 	a.look("the server's log", a.read("server.log"))
 	if log := a.read("server.log"); !strings.Contains(log, `"path":"/user/login"`) {
 		t.Errorf("the server's log tells nothing: %s", log)
+	}
+	a.look("the audit log", a.read("audit.log"))
+	for _, event := range []string{"login", "token.issue", "login.revoke", "revoke.all", "user.add", "user.change", "key.add"} {
+		if !strings.Contains(a.read("audit.log"), `"event":"`+event+`"`) {
+			t.Errorf("the audit log does not tell of %s", event)
+		}
 	}
 	if story := a.read("story.log"); !strings.Contains(story, "Requesting new token...") {
 		t.Errorf("the story tells nothing: %s", story)

@@ -47,6 +47,9 @@ func (a *app) address() string {
 
 // proof is the setting by which the application proves itself; "" when there is
 // none.
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func (a *app) proof() string {
 	return a.profile.Strongest("client_secret_file", "client_secret", "client_key")
 }
@@ -98,6 +101,12 @@ func (a *app) identify(c *client.Config) error {
 		}
 		return nil
 	}
+	return a.identifyOAuth2(c)
+}
+
+// identifyOAuth2 is identify for an oauth2 service.
+func (a *app) identifyOAuth2(c *client.Config) error {
+	value := func(name string) string { return a.profile.Value(name).Reveal() }
 	c.Issuer, c.ClientID = value("issuer"), value("client_id")
 	c.ClientKeyID, c.AuthMethod = value("client_key_id"), value("auth_method")
 	c.RedirectPort = a.profile.Value("redirect_port").Port()

@@ -181,11 +181,7 @@ func parseKeys(config *verifier.Config, text []byte, source string) (err error) 
 
 // keySource fetches keys the way the server would be reached.
 func (a *app) keySource(config *verifier.Config, from verifier.SourceConfig) (*verifier.Source, error) {
-	value := func(name string) string { return a.profile.Value(name).Reveal() }
-	http, err := client.NewHTTPClient(client.Config{
-		CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
-		Insecure: a.profile.Value("insecure").Bool(), Timeout: a.profile.Value("timeout").Duration(),
-	})
+	http, err := client.NewHTTPClient(a.clientConfig())
 	if err != nil {
 		return nil, &configError{problem: err.Error(), cause: err}
 	}

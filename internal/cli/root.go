@@ -62,6 +62,9 @@ func (a *app) root() *cobra.Command {
 
 // later has a command's flags added when they are needed: most calls are of one
 // command, and all the flags of all take longer to make than a token to find.
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func (a *app) later(c *cobra.Command, add func()) {
 	if a.pending == nil {
 		a.pending = make(map[*cobra.Command]func())

@@ -104,6 +104,9 @@ func (a *app) bound(login session.Login) error {
 }
 
 // loginFile is the file of the login, for a person.
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func (a *app) loginFile() string { return inifile.ShowName(a.profile.LoginFile) }
 
 // freshToken is an access token of the saved login that lives for minTTL at

@@ -32,6 +32,9 @@ func (a *app) tell(at level, line string) {
 func (a *app) say(at level, format string, args ...any) { a.tell(at, fmt.Sprintf(format, args...)) }
 
 // warn tells of a danger that is no error.
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func (a *app) warn(format string, args ...any) {
 	a.say(levelInfo, "ats-auth: warning: "+format, args...)
 }

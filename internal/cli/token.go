@@ -79,20 +79,29 @@ func (a *app) newClientAs(clientID string) (*client.Client, error) {
 
 // newClientWith is newClient with a change to its configuration.
 func (a *app) newClientWith(change func(*client.Config)) (*client.Client, error) {
-	value := func(name string) string { return a.profile.Value(name).Reveal() }
-	if value(a.address()) == "" {
+	if a.profile.Value(a.address()).IsZero() {
 		return nil, a.noAddress()
 	}
-	trace, _ := a.LookupEnv("ATS_AUTH_TRACE_SECRETS")
-	config := client.Config{
-		URL: value("url"), Dialect: value("dialect"), CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
-		Insecure: a.profile.Value("insecure").Bool(), Timeout: a.profile.Value("timeout").Duration(),
-		TraceSecrets: trace == "1", UserAgent: "ats-auth/" + a.Version,
-	}
+	config := a.clientConfig()
 	if err := a.identify(&config); err != nil {
 		return nil, err
 	}
 	change(&config)
+	return a.openClient(config)
+}
+
+// clientConfig is how a service is reached.
+func (a *app) clientConfig() client.Config {
+	value := func(name string) string { return a.profile.Value(name).Reveal() }
+	trace, _ := a.LookupEnv("ATS_AUTH_TRACE_SECRETS")
+	return client.Config{
+		URL: value("url"), Dialect: value("dialect"), CACert: value("cacert"), Cert: value("cert"), Key: value("key"),
+		Insecure: a.profile.Value("insecure").Bool(), Timeout: a.profile.Value("timeout").Duration(),
+		TraceSecrets: trace == "1", UserAgent: "ats-auth/" + a.Version,
+	}
+}
+
+func (a *app) openClient(config client.Config) (*client.Client, error) {
 	if a.flags.debug {
 		config.Trace = func(line string) { a.tell(levelDebug, safe(line)) }
 	}

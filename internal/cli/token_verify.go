@@ -38,6 +38,11 @@ The key is a shared secret (--secret-file, jwt_secret), public keys (--jwks,
 dialect it is without any of these what the server publishes of the token's tenant,
 which must be the configured one if there is one; that of the saved login is none.
 
+With --feed (or a configured feed) the server is asked what was revoked, as the application of --client-id
+and its secret or key, which must have the scope revocations. Where that cannot be
+known as of the last second, no token is good: exit code 6, or 4 and 5 where the
+application gets no token. With - the feed is followed while lines are judged.
+
 With - every line of standard input is a token, bare, behind "Bearer", or a JSON
 string, or with --field a JSON object that holds one; each gets one line of JSON
 on stdout, in order. The exit code is that of the gravest verdict: 7 not
@@ -45,13 +50,16 @@ genuine, 8 not valid now.`,
 		Example: `  ats-auth token verify --secret-file secret.txt "$TOKEN"
   ats-auth token verify --issuer https://accounts.example.org --audience app "$TOKEN"
   ats-auth token verify --dialect tapis --url https://dev.tapis.example.org "$TOKEN"
+  ats-auth token verify --secret-file secret.txt --feed https://auth.example.org \
+    --client-id orders --client-secret-file client-secret.txt "$TOKEN"
   ats-auth token verify - < tokens.txt | jq -r 'select(.verdict != "ok").line'
   ats-auth token verify --field token --fail-fast - < access.ndjson`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runTokenVerify(c, args, flags) },
 	}
 	a.later(c, func() {
 		a.keyFlags(c.Flags())
-		a.settingFlags(c.Flags(), "tenant")
+		a.settingFlags(c.Flags(), "feed")
+		a.applicationFlags(c)
 		a.formatFlags(c.Flags())
 		c.Flags().DurationVar(&flags.leeway, "leeway", 0, "how far clocks may differ, at most 5m")
 		c.Flags().BoolVar(&flags.anyAudience, "no-aud", false, "accept tokens made for any audience")
@@ -64,17 +72,27 @@ genuine, 8 not valid now.`,
 }
 
 func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags) error {
-	if err := cmp.Or(notEmpty(c, "typ", "alg", "issuer", "audience", "at"), a.load()); err != nil {
+	if err := cmp.Or(notEmpty(c, "typ", "alg", "issuer", "audience", "at", "feed"), a.load()); err != nil {
 		return err
 	}
 	if err := a.checkColumns(verdictColumns...); err != nil {
 		return err
 	}
+	now, stream := a.Now, len(args) == 1 && args[0] == "-"
 	if err := a.setClock(flags.at); err != nil {
 		return err
 	}
+	follow, unfollow := func(*verifier.Config) {}, func() {}
+	if !a.profile.Value("feed").IsZero() {
+		var err error
+		if follow, unfollow, err = a.follow(c.Context(), stream, now); err != nil {
+			return err
+		}
+	}
+	defer unfollow()
 	judge, err := a.verifyJudge(func(v *verifier.Config) {
 		v.Leeway, v.AnyAudience, v.Types, v.Rule = flags.leeway, flags.anyAudience, lower(flags.types), a.dialectRule()
+		follow(v)
 	})
 	if err != nil {
 		return err
@@ -93,7 +111,7 @@ func (a *app) runTokenVerify(c *cobra.Command, args []string, flags verifyFlags)
 	if flags.anyAudience {
 		a.warn("--no-aud: tokens made for other services are accepted too")
 	}
-	if len(args) == 1 && args[0] == "-" {
+	if stream {
 		if a.terminalStdin {
 			a.say(levelInfo, "Reading tokens from the terminal, one a line; Ctrl-D ends.")
 		}

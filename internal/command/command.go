@@ -25,6 +25,9 @@ type UsageError struct {
 func (e *UsageError) Error() string { return e.Problem }
 
 // Usage returns a *UsageError with a formatted problem.
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func Usage(format string, args ...any) error {
 	return &UsageError{Problem: fmt.Sprintf(format, args...)}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,45 +48,6 @@ func (a *app) revokeCommand() *cobra.Command {
 	return c
 }
 
-// backuper is a store that can copy itself while it is in use.
-type backuper interface {
-	Backup(ctx context.Context, path string) error
-}
-
-func (a *app) backupCommand() *cobra.Command {
-	return a.formatFlag(&cobra.Command{
-		Use: "backup FILE", Short: "Copy the store while it is in use", Args: cobra.ExactArgs(1),
-		Long: `Copy the store while it is in use. The master key is not in the copy: keep
-master.key too, elsewhere.`,
-		RunE: func(c *cobra.Command, args []string) error {
-			config, err := a.load()
-			if err != nil {
-				return err
-			}
-			if err := config.haveStore(); err != nil {
-				return err
-			}
-			if err := a.comeToStore(config); err != nil {
-				return err
-			}
-			st, err := openStore(c.Context(), config.store)
-			if err != nil {
-				return err
-			}
-			defer st.Close()
-			b, ok := st.(backuper)
-			if !ok {
-				return refuse("[store] url = %s keeps nothing that could be copied", config.store)
-			}
-			if err := b.Backup(c.Context(), args[0]); err != nil {
-				return err
-			}
-			a.say("%s written; the master key is not in it: keep a copy of that too, elsewhere", args[0])
-			return a.answer(map[string]string{"file": args[0]}, "")
-		},
-	})
-}
-
 // checkCommand looks at what would stop a server, without serving and without
 // making anything.
 func (a *app) checkCommand() *cobra.Command {
@@ -103,6 +63,9 @@ func (a *app) checkCommand() *cobra.Command {
 					return err
 				}
 			}
+			if err := a.checkAudit(config); err != nil {
+				return err
+			}
 			doubts, err := config.reachBackends(c.Context())
 			if err != nil {
 				return err
@@ -114,33 +77,13 @@ func (a *app) checkCommand() *cobra.Command {
 			if err := a.comeToStore(config); err != nil {
 				return err
 			}
-			return a.over(c.Context(), config, func(s *server.Server) error {
-				more, err := config.checkStore(c.Context(), s)
-				if err != nil {
-					return err
-				}
-				return a.answerCheck(config, append(warnings, more...))
-			})
+			more, err := a.checkStore(c.Context(), config)
+			if err != nil {
+				return err
+			}
+			return a.answerCheck(config, append(warnings, more...))
 		},
 	})
-}
-
-// checkStore looks at what is in the store.
-func (c *config) checkStore(ctx context.Context, s *server.Server) (warnings []string, err error) {
-	if err := s.Ready(ctx); err != nil {
-		return nil, err
-	}
-	strangers, strangersErr := c.strangers(ctx, s)
-	rights, rightsErr := idleRights(ctx, s)
-	empty, emptyErr := nobody(ctx, s)
-	if err := errors.Join(strangersErr, rightsErr, emptyErr); err != nil {
-		return nil, err
-	}
-	warnings = slices.Concat(strangers, rights)
-	if empty {
-		warnings = append(warnings, "there is no user yet: ats-auth-server user add NAME")
-	}
-	return warnings, nil
 }
 
 // nobody reports that no tenant has a user or a service account.
@@ -171,6 +114,6 @@ func (a *app) answerCheck(config *config, warnings []string) error {
 			fmt.Fprintf(&b, "backend %s can be asked\n", p.Name)
 		}
 	}
-	fmt.Fprintf(&b, "configuration, store (%s) and keys are good\n", maskURL(config.store))
-	return a.answer(map[string]any{"ok": true, "store": maskURL(config.store), "reached": backends, "warnings": warnings}, b.String())
+	fmt.Fprintf(&b, "configuration, store (%s) and keys are good\n", maskStore(config.store))
+	return a.answer(map[string]any{"ok": true, "store": maskStore(config.store), "reached": backends, "warnings": warnings}, b.String())
 }

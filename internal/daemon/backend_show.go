@@ -163,7 +163,8 @@ func (a *app) ask(ctx context.Context, p place, name string) (who backend.Person
 	if p.ldap == nil {
 		return backend.Person{Name: name}, e, nil
 	}
-	directory, err := p.open(a.newLog())
+	logger, _ := a.newLog(a.config)
+	directory, err := p.open(logger)
 	if err != nil {
 		return who, e, err
 	}

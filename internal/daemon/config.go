@@ -18,7 +18,9 @@ import (
 	"github.com/ats-auth/ats-auth/internal/inifile"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/store/measured"
 	"github.com/ats-auth/ats-auth/pkg/store/memory"
+	"github.com/ats-auth/ats-auth/pkg/store/postgres"
 	"github.com/ats-auth/ats-auth/pkg/store/sqlite"
 	"github.com/ats-auth/ats-auth/pkg/token"
 )
@@ -31,13 +33,18 @@ type config struct {
 	adminListen   string
 	tls           string
 	cert, key     string
+	connections   server.ConnectionLimits
 	shutdownGrace time.Duration
 	store         string
-	nameless      bool // public_url is not given
+	logLevel      string
+	auditLog      string // a file's name, stdout, stderr or off
+	nameless      bool   // public_url is not given
 	places        []place
-	idle          []string      // the backends that are never asked
-	certificates  *certificates // once they are read
-	person        *person       // whom the program is to become; nil: nobody else
+	idle          []string        // the backends that are never asked
+	exposed       []string        // hosts of the database that need not be asked by TLS
+	certificates  *certificates   // once they are read
+	person        *person         // whom the program is to become; nil: nobody else
+	measured      *measured.Store // once it serves
 }
 
 // interpret turns texts into a configuration; v.err says what is wrong.
@@ -46,6 +53,8 @@ func (a *app) interpret(v *values) *config {
 		values: v, listen: v.text("server", "listen"), adminListen: v.text("server", "admin_listen"),
 		tls: v.text("server", "tls"), cert: v.text("server", "cert"), key: v.text("server", "key"),
 		shutdownGrace: v.duration("server", "shutdown_grace"), store: v.text("store", "url"),
+		connections: v.connections(),
+		logLevel:    v.text("server", "log_level"), auditLog: v.text("server", "audit_log"),
 	}
 	c.server = server.Config{
 		Dialects: v.list("server", "dialects"), Issuer: v.text("tokens", "issuer"),
@@ -55,10 +64,13 @@ func (a *app) interpret(v *values) *config {
 		Attempts: v.number("throttle", "attempts"), Window: v.duration("throttle", "window"), MaxHashing: v.number("throttle", "max_hashing"),
 		Recheck: v.duration("server", "recheck"), StaleAfter: v.duration("store", "stale_after"), BehindProxy: v.flag("server", "behind_proxy"),
 		TrustedGateways: v.networks("server", "trusted_gateways"),
+		MaxRequests:     v.number("server", "max_connections"),
 		OpenMinting:     v.openMinting(), AllowWeakKeys: v.flag("tokens", "allow_weak_key"),
 		JWTSecret: token.NewPassword(v.text("tokens", "jwt_secret")), MasterKey: token.NewSecret(v.text("tokens", "master_key")),
+		AuditOptional: v.choice("server", "audit_failure", "refuse", "ignore") == "ignore",
 		MasterKeyFile: v.text("tokens", "master_key_file"), PublicURL: v.text("server", "public_url"),
 	}
+	v.choice("server", "log_level", "critical", "error", "warning", "info", "debug")
 	if c.store == "" {
 		c.store = "sqlite:" + filepath.Join(a.stateDir(), "store.db")
 		v.imply("store", "url", c.store)
@@ -68,6 +80,7 @@ func (a *app) interpret(v *values) *config {
 		v.imply("tokens", "master_key_file", name)
 	}
 	c.places, c.idle = v.places()
+	c.exposed = a.exposed(c.store)
 	c.check(v)
 	c.checkMinting(v)
 	c.name(v)
@@ -99,6 +112,8 @@ func (c *config) check(v *values) {
 	switch {
 	case !address(c.listen):
 		v.wrong("server", "listen", "an address and a port, 127.0.0.1:8081 say")
+	case c.auditLog != "off" && c.auditLog != "stdout" && c.auditLog != "stderr" && !filepath.IsAbs(c.auditLog):
+		v.wrong("server", "audit_log", "the whole path of a file, stdout, stderr or off")
 	case c.adminListen != "off" && !address(c.adminListen):
 		v.wrong("server", "admin_listen", "an address and a port, 127.0.0.1:8082 say, or off")
 	case c.server.AccessTTL == 0:
@@ -123,6 +138,18 @@ func address(text string) bool {
 	_, port, err := net.SplitHostPort(text)
 	number, numberErr := strconv.ParseUint(port, 10, 16)
 	return err == nil && numberErr == nil && number <= 65535
+}
+
+// connections are the limits of the doors' port. All clients of a proxy have its address.
+func (v *values) connections() server.ConnectionLimits {
+	l := server.ConnectionLimits{Most: v.number("server", "max_connections"), MostOfOne: v.number("server", "max_connections_per_address")}
+	if l.Most == 0 {
+		v.wrong("server", "max_connections", "above 0")
+	}
+	if l.MostOfOne == 0 && v.flag("server", "behind_proxy") {
+		l.MostOfOne = -1
+	}
+	return l
 }
 
 // orNone is what a Config calls none, where its 0 is the default.
@@ -187,10 +214,24 @@ const masterBytes = 32
 
 // open opens the store and the service over it. The caller closes the store.
 func (a *app) open(ctx context.Context, c *config, log *slog.Logger) (*server.Server, store.Store, error) {
+	if err := c.checkStoreURL(); err != nil {
+		return nil, nil, err
+	}
 	st, err := openStore(ctx, c.store)
 	if err != nil {
 		return nil, nil, err
 	}
+	if shared, ok := st.(*postgres.Store); ok {
+		c.server.Now, c.server.Machine = shared.Now, time.Now // one clock for all that use it
+	}
+	if log != nil { // it serves
+		c.measured = measured.New(st)
+		st = c.measured
+	}
+	if err := c.keepMaster(ctx, st); err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	c.server.Version = a.Version
 	c.server.Store, c.server.Log = st, log
 	s, err := server.New(ctx, c.server)
 	if err != nil {
@@ -199,23 +240,44 @@ func (a *app) open(ctx context.Context, c *config, log *slog.Logger) (*server.Se
 	return s, st, nil
 }
 
-func openStore(ctx context.Context, url string) (store.Store, error) {
-	kind, rest, _ := strings.Cut(url, ":")
+// keepMaster refuses to make a master key for a store that has keys under one. The file
+// is looked for after them: whoever made the first keys had made it before.
+func (c *config) keepMaster(ctx context.Context, st store.Store) error {
+	keys, err := st.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	sealed := slices.ContainsFunc(keys, func(k store.Key) bool { return len(k.Sealed) > 0 })
+	if name := c.server.MasterKeyFile; sealed && name != "" && absent(os.Stat, name) {
+		return refuse("there is no master key at %s, and the store has keys under one: put it back there, or set [tokens] master_key_file", inifile.ShowName(name))
+	}
+	return nil
+}
+
+func openStore(ctx context.Context, url string) (st store.Store, err error) {
+	if err := checkForm(url); err != nil {
+		return nil, err
+	}
 	switch {
 	case url == "memory:":
 		return memory.New(), nil
-	case kind == "sqlite":
-		if rest == "" {
-			return nil, refuse("[store] url = sqlite: names no file")
-		}
-		st, err := sqlite.Open(ctx, sqlite.Config{Path: rest})
-		if err != nil {
-			return nil, fmt.Errorf("store: %w", err)
-		}
-		return st, nil
+	case isPostgres(url):
+		st, err = postgres.Open(ctx, postgres.Config{URL: url})
+	default:
+		st, err = sqlite.Open(ctx, sqlite.Config{Path: strings.TrimPrefix(url, "sqlite:")})
 	}
-	return nil, refuse("[store] url = %s is neither sqlite:FILE nor memory:", maskURL(url))
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	return st, nil
 }
+
+func isPostgres(url string) bool {
+	scheme, _, _ := strings.Cut(url, "://")
+	return scheme == "postgres" || scheme == "postgresql"
+}
+
+func (c *config) onPostgres() bool { return isPostgres(c.store) }
 
 // with runs an administrator's command over the configured store, which must be
 // there: a mistyped name must not make another.
@@ -247,7 +309,11 @@ func (a *app) withStore(ctx context.Context, c *config, use func(*server.Server)
 	if err := a.comeToStore(c); err != nil {
 		return err
 	}
-	return a.over(ctx, c, use)
+	l, err := a.auditCommand(c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.over(ctx, c, use), l.close())
 }
 
 // empty is the configuration over a store in memory that has nothing.

@@ -37,7 +37,10 @@ type Env struct {
 	// Interactive reports whether a stream is a terminal.
 	Interactive func(stream any) bool
 	// Reload is told when to read keys, certificates and the log level again.
-	Reload  <-chan os.Signal
+	Reload <-chan os.Signal
+	// Program is the file of this program, which serve runs again to hash passwords in.
+	// Empty: they are hashed in this process.
+	Program string
 	Version string
 }
 
@@ -96,6 +99,7 @@ type app struct {
 	userGiven   bool
 	config      *config // once it is read
 	logLevel    string
+	leveled     bool // logLevel is given
 	debug       bool
 	printConfig bool
 	format      string
@@ -123,7 +127,7 @@ names a section in lower case, or one of the file that differs in case alone.`,
 	root.SetVersionTemplate("ats-auth-server {{.Version}}\n")
 	serve := a.serveCommand()
 	a.rootFlags(root, serve)
-	root.AddCommand(serve, a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.policyCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.backendCommand(), a.checkCommand(), a.versionCommand())
+	root.AddCommand(serve, a.userCommand(), a.serviceCommand(), a.organisationCommand(), a.applicationCommand(), a.policyCommand(), a.tenantCommand(), a.tokenCommand(), a.keyCommand(), a.propertyCommand(), a.revokeCommand(), a.backupCommand(), a.migrateCommand(), a.backendCommand(), a.checkCommand(), a.versionCommand(), a.hashCommand())
 	root.SetHelpCommand(&cobra.Command{
 		Use: "help [COMMAND]", Short: "Help about a command", Args: cobra.ArbitraryArgs,
 		RunE: func(_ *cobra.Command, args []string) error { return command.Help(root, args) },
@@ -205,16 +209,27 @@ func (a *app) answer(object any, table string) error {
 // say tells on stderr what was done.
 func (a *app) say(format string, args ...any) { fmt.Fprintf(a.Stderr, format+"\n", args...) }
 
-// newLog makes the structured log: JSON, or text on a terminal.
-func (a *app) newLog() *slog.Logger {
-	options := &slog.HandlerOptions{Level: levels()[a.logLevel]}
-	if a.debug {
-		options.Level = slog.LevelDebug
-	}
+// newLog makes the structured log: JSON, or text on a terminal. What is logged can
+// be changed.
+func (a *app) newLog(c *config) (*slog.Logger, *slog.LevelVar) {
+	level := new(slog.LevelVar)
+	level.Set(a.level(c))
+	options := &slog.HandlerOptions{Level: level}
 	if a.Interactive(a.Stderr) {
-		return slog.New(slog.NewTextHandler(a.Stderr, options))
+		return slog.New(slog.NewTextHandler(a.Stderr, options)), level
 	}
-	return slog.New(slog.NewJSONHandler(a.Stderr, options))
+	return slog.New(slog.NewJSONHandler(a.Stderr, options)), level
+}
+
+// level is that of the flags, else the configuration's.
+func (a *app) level(c *config) slog.Level {
+	switch {
+	case a.debug:
+		return slog.LevelDebug
+	case a.leveled:
+		return levels()[a.logLevel]
+	}
+	return levels()[c.logLevel]
 }
 
 // levels are those of --log-level.

@@ -70,11 +70,25 @@ func (a *app) comeToStore(c *config) error {
 	if err := a.become(c, slog.New(slog.DiscardHandler)); err != nil {
 		return err
 	}
-	file, onDisk := strings.CutPrefix(c.store, "sqlite:")
-	if !onDisk {
+	if file, onDisk := strings.CutPrefix(c.store, "sqlite:"); onDisk {
+		if err := a.refuseForeign(c, file); err != nil {
+			return err
+		}
+	}
+	return a.refuseForeignLog(c)
+}
+
+// refuseForeignLog is refuseForeign for the audit log: that of root's making the server
+// of another user could not write. Where there is none yet, whose directory it is tells
+// whose server that is, and whose the key is.
+func (a *app) refuseForeignLog(c *config) error {
+	if !filepath.IsAbs(c.auditLog) {
 		return nil
 	}
-	return a.refuseForeign(c, file)
+	if !absent(os.Lstat, c.auditLog) {
+		return a.refuseForeign(c, c.auditLog)
+	}
+	return errors.Join(a.refuseForeign(c, filepath.Dir(c.auditLog)), a.refuseForeign(c, c.server.MasterKeyFile))
 }
 
 // refuseForeign keeps root from what is another user's: what root made beside it, the

@@ -28,6 +28,19 @@ func (a *app) load() (*config, error) {
 
 // loadFor is load for a program that is to become p.
 func (a *app) loadFor(p *person) (*config, error) {
+	c, err := a.read()
+	if err != nil {
+		return nil, err
+	}
+	c.person = p
+	if err := a.refuseForeign(c, c.server.MasterKeyFile); err != nil {
+		return nil, err
+	}
+	return c, c.readSecrets(p)
+}
+
+// read is load without the files that hold secrets.
+func (a *app) read() (*config, error) {
 	v := &values{given: make(map[string]value), keys: make(map[string][]string)}
 	for _, s := range v.settings() {
 		v.given[s.name()] = value{s.fallback, "default"}
@@ -39,14 +52,7 @@ func (a *app) loadFor(p *person) (*config, error) {
 		return nil, err
 	}
 	c := a.interpret(v)
-	if v.err != nil {
-		return nil, v.err
-	}
-	c.person = p
-	if err := a.refuseForeign(c, c.server.MasterKeyFile); err != nil {
-		return nil, err
-	}
-	return c, c.readSecrets(p)
+	return c, v.err
 }
 
 func (a *app) readFile(v *values) error {
@@ -74,7 +80,7 @@ func (a *app) readFile(v *values) error {
 	for _, s := range v.settings() {
 		if text, ok := file.Value(s.section, s.key); ok && text != "" {
 			v.given[s.name()] = value{text, name}
-			secret = secret || s.secret
+			secret = secret || s.secret || s.isStoreURL() && maskStore(text) != text
 		}
 	}
 	if secret {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ats-auth/ats-auth/internal/metrics"
 	"github.com/ats-auth/ats-auth/pkg/server"
 	"github.com/ats-auth/ats-auth/pkg/token"
 	"github.com/ats-auth/ats-auth/pkg/verifier"
@@ -36,13 +37,17 @@ func (a *app) serve(c *cobra.Command, _ []string) (err error) {
 		_, err := io.WriteString(a.Stdout, config.values.report())
 		return err
 	}
+	if err := config.checkStoreURL(); err != nil {
+		return err
+	}
 	ports, err := openPorts(config)
 	if err != nil {
 		return err
 	}
 	defer ports.close()
 	config.nameFor(ports.doors.Addr())
-	logger := a.newLog()
+	a.leveled = c.Flags().Changed("log-level")
+	logger, level := a.newLog(config)
 	closeBackends, err := a.openFiles(config, logger)
 	if err != nil {
 		return err
@@ -51,7 +56,12 @@ func (a *app) serve(c *cobra.Command, _ []string) (err error) {
 	if err := a.become(config, logger); err != nil {
 		return err
 	}
-	return a.serveStore(c.Context(), ports, config, logger)
+	l, err := a.auditServing(config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, closeAudit(l)) }()
+	return a.serveStore(c.Context(), ports, config, &reloads{app: a, level: level, audit: l, logger: logger})
 }
 
 // openFiles reads what only root may be able to read.
@@ -65,7 +75,9 @@ func (a *app) openFiles(c *config, logger *slog.Logger) (closeBackends func() er
 }
 
 // serveStore opens the store and serves from it.
-func (a *app) serveStore(ctx context.Context, ports ports, config *config, logger *slog.Logger) error {
+func (a *app) serveStore(ctx context.Context, ports ports, config *config, again *reloads) error {
+	logger := again.logger
+	config.server.HashingCommand = a.hashing()
 	s, st, err := a.open(ctx, config, logger)
 	if err != nil {
 		return err
@@ -77,7 +89,7 @@ func (a *app) serveStore(ctx context.Context, ports ports, config *config, logge
 	for _, w := range append(config.warnings(), strangers...) {
 		logger.Warn(w)
 	}
-	err = a.serveOn(ctx, ports, config, s, logger)
+	err = a.serveOn(ctx, ports, config, s, again)
 	return errors.Join(err, st.Close())
 }
 
@@ -107,20 +119,26 @@ func (p ports) close() {
 }
 
 // serveOn serves until ctx ends, then lets requests under way come to their end.
-func (a *app) serveOn(ctx context.Context, p ports, c *config, s *server.Server, logger *slog.Logger) error {
+func (a *app) serveOn(ctx context.Context, p ports, c *config, s *server.Server, again *reloads) error {
 	certificates, err := a.certificates(c)
 	if err != nil {
 		return err
 	}
-	doors, scheme := p.doors, "http"
+	logger := again.logger
+	again.certificates = certificates
+	connections := server.NewConnections(c.connections)
+	doors, scheme := connections.Listener(p.doors), "http"
 	if certificates != nil {
 		doors = tls.NewListener(doors, certificates.config())
 		scheme = "https"
 		logger.Info("certificate", "file", certificates.cert)
 	}
-	servers := map[*http.Server]net.Listener{newHTTPServer(s, logger): doors}
+	public := newHTTPServer(s, logger)
+	public.ConnState = connections.State
+	public.RegisterOnShutdown(s.Drain)
+	servers := map[*http.Server]net.Listener{public: doors}
 	if p.admin != nil {
-		servers[newHTTPServer(s.Health(), logger)] = p.admin
+		servers[newHTTPServer(a.administrative(c, s, logger), logger)] = p.admin
 		logger.Info("health and readiness", "url", "http://"+spokenOf(c.adminListen, p.admin.Addr())+"/readyz")
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
@@ -132,10 +150,20 @@ func (a *app) serveOn(ctx context.Context, p ports, c *config, s *server.Server,
 	}
 	logger.Info(
 		"serving", "url", scheme+"://"+spokenOf(c.listen, doors.Addr()), "public_url", c.server.PublicURL,
-		"dialects", strings.Join(c.server.Dialects, ", "), "store", maskURL(c.store), "version", a.Version,
+		"dialects", strings.Join(c.server.Dialects, ", "), "store", maskStore(c.store), "version", a.Version,
 	)
-	err = a.wait(ctx, failed, certificates, logger)
-	return errors.Join(err, shutdown(servers, c.shutdownGrace, logger))
+	err = a.wait(ctx, failed, again)
+	err = errors.Join(err, shutdown(servers, c.shutdownGrace, logger))
+	s.Settle()
+	return err
+}
+
+// administrative is the handler of the administrative port.
+func (a *app) administrative(c *config, s *server.Server, logger *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/", s.Health())
+	mux.Handle("GET /metrics", metrics.Handler(metrics.Config{Server: s.Stats, Store: c.measured.Stats, Version: a.Version, Log: logger}))
+	return mux
 }
 
 // spokenOf is an address as it was configured, with the port that it has got.
@@ -162,32 +190,18 @@ func listen(key, address string) (net.Listener, error) {
 }
 
 // wait returns when ctx ends or a port fails; until then it reloads when asked.
-func (a *app) wait(ctx context.Context, failed <-chan error, certificates *certificates, logger *slog.Logger) error {
+func (a *app) wait(ctx context.Context, failed <-chan error, again *reloads) error {
 	for {
 		select {
 		case <-ctx.Done():
-			logger.Info("stopping")
+			again.logger.Info("stopping")
 			return nil
 		case err := <-failed:
 			return fmt.Errorf("serve: %w", err)
 		case <-a.Reload:
-			reload(certificates, logger)
+			again.reload()
 		}
 	}
-}
-
-// reload reads the certificate again, whether or not its file looks changed.
-// The keys in the store are followed all the time.
-func reload(certificates *certificates, logger *slog.Logger) {
-	if certificates == nil {
-		logger.Info("asked to reload: there is no certificate to read again; the configuration is read at the start alone: restart")
-		return
-	}
-	if err := certificates.reload(); err != nil {
-		logger.Error("the certificate stays as it was", "error", err)
-		return
-	}
-	logger.Info("certificate read again; the configuration is read at the start alone: restart for that")
 }
 
 func shutdown(servers map[*http.Server]net.Listener, grace time.Duration, logger *slog.Logger) error {
@@ -233,6 +247,9 @@ func (c *config) warnings() []string {
 	}
 	if c.store == "memory:" {
 		list = append(list, "[store] url = memory: everything is lost when the server stops")
+	}
+	if len(c.exposed) > 0 {
+		list = append(list, "[store] url: without sslmode=verify-full (or require, verify-ca) what goes to "+strings.Join(c.exposed, ", ")+" may be read on the way")
 	}
 	if len(c.server.TrustedGateways) > 0 {
 		list = append(list, "[server] trusted_gateways may log out any user without a token")

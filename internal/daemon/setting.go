@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"net/netip"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,9 @@ type setting struct {
 
 func (s setting) name() string { return "[" + s.section + "] " + s.key }
 
+// isStoreURL tells the one that may have a password in it.
+func (s setting) isStoreURL() bool { return s.section == "store" && s.key == "url" }
+
 // variable is its name in the environment.
 func (s setting) variable() string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(s.section, " ", "_")+"_"+s.key)
@@ -35,7 +39,7 @@ const variablePrefix = "ATS_AUTH_SERVER_"
 func settings() []setting {
 	return slices.Concat([]setting{
 		{"server", "listen", "127.0.0.1:8081", false, "address and port of the doors"},
-		{"server", "admin_listen", "127.0.0.1:8082", false, "address and port of /healthz and /readyz; off for none"},
+		{"server", "admin_listen", "127.0.0.1:8082", false, "address and port of /healthz, /readyz and /metrics; off for none"},
 		{"server", "public_url", "", false, "what the service is called from outside, the issuer of the oauth2 door: https, or http on loopback (default: from listen and tls)"},
 		{"server", "dialects", strings.Join(server.DefaultDialects(), ", "), false, "the doors that are open, of " + strings.Join(server.Dialects(), ", ")},
 		{"server", "backends", "", false, "the backends, in the order in which they are asked for a password (default: local, then each [backend NAME])"},
@@ -45,8 +49,13 @@ func settings() []setting {
 		{"server", "key", "", false, "PEM file of its private key"},
 		{"server", "behind_proxy", "false", false, "plain HTTP on any address, the client's address from X-Forwarded-For"},
 		{"server", "trusted_gateways", "", false, "addresses or networks that may log out any user by X-Auth-UserId alone"},
+		{"server", "max_connections", "4096", false, "connections at once, and requests; for one more the one is closed that has waited longest for a request"},
+		{"server", "max_connections_per_address", "0", false, "how many of them one address has, an IPv6 address counted by its /64; 0: a quarter, or all with behind_proxy"},
 		{"server", "shutdown_grace", "10s", false, "how long requests under way may take at the end"},
-		{"store", "url", "", false, "sqlite:FILE or memory: (default: sqlite: in $XDG_STATE_HOME/ats-auth-server, /var/lib/ats-auth-server for root)"},
+		{"store", "url", "", false, "sqlite:FILE, postgres://USER:PASSWORD@HOST/DATABASE?sslmode=verify-full or memory: (default: sqlite: in $XDG_STATE_HOME/ats-auth-server, /var/lib/ats-auth-server for root)"},
+		{"server", "log_level", "info", false, "critical, error, warning, info or debug; read again at SIGHUP, and nothing where --log-level or --debug is given"},
+		{"server", "audit_log", "off", false, "where each event is written as a line of JSON: a FILE, which SIGHUP opens again, stdout, stderr or off"},
+		{"server", "audit_failure", "refuse", false, "when an event cannot be written: refuse what it is about, or ignore it"},
 		{"store", "stale_after", "1s", false, "how old the view of revocations may be before the store is asked"},
 		{"tokens", "issuer", "ats.auth", false, "iss of the ats door's tokens"},
 		{"tokens", "jwt_secret", "", true, "shared secret that signs them (default: one is made and kept in the store)"},
@@ -58,7 +67,7 @@ func settings() []setting {
 		{"tokens", "reuse_grace", "30s", false, "how long a used refresh token is given the same successor again"},
 		{"tokens", "min_password", "0", false, "least number of characters of a new password"},
 		{"tokens", "allow_weak_key", "false", false, "let RSA keys of 1024 to 2047 bits sign at the tapis door, in every tenant; they can be broken"},
-		{"tokens", "master_key_file", "", false, "file of the key that seals keys in the store (default: master.key beside the store, made when absent)"},
+		{"tokens", "master_key_file", "", false, "file of the key that seals keys in the store (default: master.key beside the store; made when absent and the store has no keys yet)"},
 		{"tokens", "master_key", "", true, "that key itself: base64 of 32 bytes"},
 		{"throttle", "attempts", "10", false, "wrong passwords for one user from one address within window"},
 		{"throttle", "window", "5m", false, "how long they count"},
@@ -110,6 +119,15 @@ func (v *values) flag(section, key string) bool {
 	}
 	v.wrong(section, key, "true or false")
 	return false
+}
+
+// choice reads one of some words.
+func (v *values) choice(section, key string, words ...string) string {
+	text := v.text(section, key)
+	if !slices.Contains(words, text) {
+		v.wrong(section, key, "one of "+strings.Join(words, ", "))
+	}
+	return text
 }
 
 func (v *values) number(section, key string) int {
@@ -238,8 +256,11 @@ func (v *values) report() string {
 		}
 		given := v.given[s.name()]
 		text := oneLine(maskURL(given.text))
+		if s.isStoreURL() {
+			text = oneLine(maskStore(given.text))
+		}
 		if s.secret && text != "" {
-			text = "<redacted>"
+			text = redacted
 		}
 		fmt.Fprintf(&b, "%-50s # %s\n", strings.TrimRight(s.key+" = "+text, " "), oneLine(given.source))
 	}
@@ -264,12 +285,19 @@ func maskURL(text string) string {
 	}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if user, _, found := strings.Cut(rest[:at], ":"); found {
-			rest = user + ":<redacted>" + rest[at:]
+			rest = user + ":" + redacted + rest[at:]
 		}
 	}
-	if at := strings.Index(strings.ToLower(rest), "password="); at >= 0 {
-		_, others, _ := strings.Cut(rest[at:], "&")
-		rest = strings.TrimSuffix(rest[:at]+"password=<redacted>&"+others, "&")
+	place, query, _ := strings.Cut(rest, "?")
+	if query == "" {
+		return scheme + "://" + place
 	}
-	return scheme + "://" + rest
+	parameters := strings.Split(query, "&")
+	for i, parameter := range parameters {
+		name, _, _ := strings.Cut(parameter, "=")
+		if plain, err := url.QueryUnescape(name); err != nil || strings.HasSuffix(strings.ToLower(plain), "password") {
+			parameters[i] = name + "=" + redacted
+		}
+	}
+	return scheme + "://" + place + "?" + strings.Join(parameters, "&")
 }

@@ -136,7 +136,7 @@ func TestTheTableIsConsistent(t *testing.T) {
 
 func TestTheIniFileTakesTheKeysOfTheContractAndNoOthers(t *testing.T) {
 	want := strings.Fields("server_url user jwt_secret jwt_secret_file jwks_url issuer audience dialect tenant client_id client_secret_file scope cacert cert key insecure timeout password_command backend" +
-		" grant client_key client_key_id auth_method dpop_key resource redirect_port credential_helper credential_host")
+		" grant client_key client_key_id auth_method dpop_key resource redirect_port credential_helper credential_host feed")
 	var got []string
 	for key := range settingsOf("profile x") {
 		got = append(got, key)

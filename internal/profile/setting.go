@@ -241,6 +241,10 @@ func judging() []Setting {
 			Name: "audience", Flag: "audience", Env: []string{"ATS_AUTH_AUDIENCE"}, Section: "client", Key: "audience",
 			Help: "audience a token must be for",
 		},
+		{
+			Name: "feed", Flag: "feed", Env: []string{"ATS_AUTH_FEED"}, Section: "client", Key: "feed",
+			Help: "URL of the server that tells token verify what is revoked",
+		},
 	}
 }
 

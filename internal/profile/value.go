@@ -44,6 +44,9 @@ func (v Value) Reveal() string {
 }
 
 // IsZero reports whether there is no text: unset, or a flag given empty.
+// Inlined in the many places that call it, it would be much of the client.
+//
+//go:noinline
 func (v Value) IsZero() bool { return v.Reveal() == "" }
 
 // Secret reports whether the text must not be shown.
