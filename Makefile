@@ -22,15 +22,24 @@ build: $(BIN)/ats-auth $(BIN)/ats-auth-server ## build both programs into bin/
 CLIENT_TAGS := nethttpomithttp2
 $(BIN)/ats-auth: TAGS := $(CLIENT_TAGS)
 
+# What runs once a process, or waits for a network, gains nothing by inlining: without it
+# the client is 60 KB smaller and the server 570 KB.
+plain = $(addprefix -gcflags=,$(addsuffix =-l,$(1)))
+CLIENT_PLAIN := $(call plain,github.com/spf13/... github.com/ats-auth/ats-auth/internal/cli)
+SERVER_PLAIN := $(call plain,github.com/spf13/... github.com/ats-auth/ats-auth/internal/daemon github.com/prometheus/... \
+	google.golang.org/... github.com/pressly/... github.com/jackc/... github.com/go-ldap/...)
+$(BIN)/ats-auth: PLAIN := $(CLIENT_PLAIN)
+$(BIN)/ats-auth-server: PLAIN := $(SERVER_PLAIN)
+
 $(BIN)/%: $(SOURCES)
-	@CGO_ENABLED=0 go build -trimpath -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
+	@CGO_ENABLED=0 go build -trimpath $(PLAIN) -tags '$(TAGS)' -ldflags '$(LDFLAGS)' -o $@ ./cmd/$*
 
 build.api: ## build the server's container image, ats-auth/tokens or as API_NAME says
 	@internal/tools/image.sh
 
 install: ## install both programs into GOBIN
-	CGO_ENABLED=0 go install -trimpath -tags '$(CLIENT_TAGS)' -ldflags '$(LDFLAGS)' ./cmd/ats-auth
-	CGO_ENABLED=0 go install -trimpath -ldflags '$(LDFLAGS)' ./cmd/ats-auth-server
+	CGO_ENABLED=0 go install -trimpath $(CLIENT_PLAIN) -tags '$(CLIENT_TAGS)' -ldflags '$(LDFLAGS)' ./cmd/ats-auth
+	CGO_ENABLED=0 go install -trimpath $(SERVER_PLAIN) -ldflags '$(LDFLAGS)' ./cmd/ats-auth-server
 
 test: ## run all tests
 	go test $(TESTFLAGS) ./...
@@ -52,6 +61,9 @@ fuzz: ## fuzz every target for FUZZTIME (30s) each
 bench: build ## measure against the floors, in interleaved runs
 	@internal/tools/bench.sh
 
+soak: ## let clients work while servers, their store and their network fail, for SOAK (30m)
+	go test ./internal/soak -run Whatever -count=1 -timeout 0 -v -soak $(or $(SOAK),30m) -store $(or $(SOAK_STORE),postgres) -seed $(or $(SEED),0) $(if $(CALM),-calm)
+
 docs: ## write the pages that are made from the code
 	go test ./internal/cli ./internal/daemon -run TestTheDocs -update
 
@@ -69,4 +81,4 @@ check: lint cross test ## what must pass before a change lands
 clean: ## remove what was built
 	rm -rf $(BIN)
 
-.PHONY: help quickstart run build build.api install test race interop cover fuzz bench docs lint cross check clean
+.PHONY: help quickstart run build build.api install test race interop cover fuzz bench soak docs lint cross check clean
