@@ -109,7 +109,7 @@ func (i *Issuer) DeleteApplication(ctx context.Context, tenant, id string) error
 		store.DeleteApplication{Tenant: tenant, ID: id},
 		store.RevokeSessions{Tenant: tenant, Client: id, At: at},
 		store.RevokeSessions{Tenant: tenant, Subject: id, At: at},
-		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeSubject, Key: key, At: at}},
+		store.Revoke{Revocation: store.Revocation{Kind: store.RevokeSubject, Key: key, At: at}, AtCommit: true},
 	)
 	if err != nil {
 		return namedApplication(id, err)

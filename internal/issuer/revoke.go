@@ -204,7 +204,7 @@ func (i *Issuer) RevokeEverything(ctx context.Context) error {
 		}
 	}
 	// Once more, for those whose instant lay ahead of this clock.
-	return i.write(ctx, store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: i.clock.tick()}})
+	return i.voidAgain(ctx, store.Revoke{Revocation: store.Revocation{Kind: store.RevokeAll, At: i.clock.tick()}, AtCommit: true})
 }
 
 // voidUser makes changes, and voids all that a user was issued until then.
@@ -226,14 +226,24 @@ func (i *Issuer) voidUser(ctx context.Context, tenant, user string, changes ...s
 // than the second.
 func (i *Issuer) void(ctx context.Context, kind, key string, changes ...store.Command) error {
 	watermark := func() store.Command {
-		return store.Revoke{Revocation: store.Revocation{Kind: kind, Key: key, At: i.clock.tick()}}
+		return store.Revoke{Revocation: store.Revocation{Kind: kind, Key: key, At: i.clock.tick()}, AtCommit: true}
 	}
 	changes = append(changes, watermark())
 	if err := i.write(ctx, changes...); err != nil {
 		return err
 	}
-	if err := i.write(context.WithoutCancel(ctx), watermark()); err != nil {
+	if err := i.voidAgain(ctx, watermark()); err != nil {
 		return err
 	}
 	return i.recordChanges(ctx, changes)
+}
+
+// voidAgain moves a watermark, and reads where the store has put it: what was issued
+// elsewhere may lie ahead of this clock, and is void here from the answer on.
+func (i *Issuer) voidAgain(ctx context.Context, watermark store.Command) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := i.write(ctx, watermark); err != nil {
+		return err
+	}
+	return i.sync(ctx)
 }

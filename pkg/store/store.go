@@ -281,7 +281,12 @@ type (
 	// Kind and Key is merged: the later At and the later Until hold (0, unknown,
 	// is later than any), under a new Seq when either moved; an equal or weaker
 	// one changes nothing.
-	Revoke struct{ Revocation Revocation }
+	Revoke struct {
+		Revocation Revocation
+		// AtCommit has its At be the instant of the commit, where that is later by the
+		// store's own clock. A store without one keeps At.
+		AtCommit bool
+	}
 	// CreateSession adds a session: ErrExists when its ID or Accessor is taken.
 	CreateSession struct {
 		Session Session

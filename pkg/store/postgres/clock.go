@@ -7,14 +7,18 @@ import (
 
 const (
 	clockEvery = time.Second
-	clockTries = 3 // the quickest of them counts
+	clockTries = 3 // the best of them counts
 )
 
+// clock is the server's, in microseconds.
+const clock = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
 // Now is the time by the clock of the server, so that all programs over one database
-// have one clock, whatever those of their machines say: what one issues can be told to
-// be before or after what another one revokes. It is right to half a round trip.
-// While the server cannot be asked, the machine's clock goes on from there; a server
-// that is taken instead, with another clock, is followed within a second.
+// have one clock, whatever those of their machines say. It is never ahead of that clock,
+// and behind it by what an answer takes to come: so what is issued at an instant, and
+// then voided at the instant of a commit (store.Revoke.AtCommit), is void, whoever
+// issued it. While the server cannot be asked, the machine's clock goes on from there; a
+// server that is taken instead, with another clock, is followed within a second.
 func (s *Store) Now() time.Time { return s.machine().Add(time.Duration(s.ahead.Load())) }
 
 // followClock asks for the time until the store is closed.
@@ -31,8 +35,12 @@ func (s *Store) followClock() {
 	}
 }
 
-// readClock finds out how far the server's clock is ahead of the machine's. What may
-// come of the way there and back changes nothing, so that Now does not tremble.
+// clockSlip is by how much the machine's clock may be faster, in each clockEvery.
+const clockSlip = 200 * time.Microsecond
+
+// readClock finds out by how much the server's clock is ahead of the machine's at least:
+// it said what it said before that came here. What was found out before holds as well, a
+// little less each time, unless the server says that it is wrong.
 func (s *Store) readClock(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -41,20 +49,24 @@ func (s *Store) readClock(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	var ahead, took time.Duration
+	var least, most time.Duration
 	for try := range clockTries {
-		const now = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 		var server int64
 		began := s.machine()
-		if err := conn.QueryRowContext(ctx, now).Scan(&server); err != nil {
+		if err := conn.QueryRowContext(ctx, "SELECT "+clock).Scan(&server); err != nil {
 			return err
 		}
-		if this := s.machine().Sub(began); try == 0 || this < took {
-			ahead, took = time.UnixMicro(server).Sub(began.Add(this/2)), this
+		from, to := time.UnixMicro(server).Sub(s.machine()), time.UnixMicro(server).Sub(began)
+		if try == 0 || from > least {
+			least = from
+		}
+		if try == 0 || to < most {
+			most = to
 		}
 	}
-	if moved := ahead - time.Duration(s.ahead.Load()); moved.Abs() > took/2 {
-		s.ahead.Store(int64(ahead))
+	if before := time.Duration(s.ahead.Load()) - clockSlip; s.ahead.Load() != 0 && before > least && before <= most {
+		least = before
 	}
+	s.ahead.Store(int64(least))
 	return nil
 }

@@ -40,6 +40,48 @@ func oneClock(t *testing.T, c cluster) {
 	}
 }
 
+func TestAFactIsOfTheInstantOfItsCommitWhereThatIsAskedFor(t *testing.T) {
+	s := startCluster(t).open(t)
+	began := time.Now().UnixMicro() // the server runs on this machine
+	far := began + int64(time.Hour/time.Microsecond)
+	of := func(key string, at int64, atCommit bool) store.Command {
+		return store.Revoke{Revocation: store.Revocation{Kind: "subject", Key: key, At: at}, AtCommit: atCommit}
+	}
+	apply(t, s, of("asked", 1, true))
+	apply(t, s, of("not", 1, false))
+	apply(t, s, of("later", far, true))
+	apply(t, s, of("both", 1, true), of("both", 2, false))
+	facts, err := s.Revocations(t.Context(), 0, 9)
+	if err != nil || len(facts) != 4 {
+		t.Fatal(facts, err)
+	}
+	for _, f := range facts {
+		isNow := f.At >= began && f.At <= time.Now().UnixMicro()
+		if right := map[string]bool{"asked": isNow, "not": f.At == 1, "later": f.At == far, "both": isNow}[f.Key]; !right {
+			t.Errorf("%s is of %d", f.Key, f.At)
+		}
+	}
+	if now := s.Now(); now.After(time.Now()) {
+		t.Errorf("the clock is %s ahead of the server's", now.Sub(time.Now()))
+	}
+}
+
+func TestFactsOfOneCommitAreMergedToWhatHoldsLongest(t *testing.T) {
+	for _, untils := range [][2]int64{{5, 0}, {0, 5}, {5, 7}, {7, 5}} {
+		var facts []store.Revoke
+		for _, until := range untils {
+			facts = append(facts, store.Revoke{Revocation: store.Revocation{Kind: "token", Key: "k", At: 1, Until: until}})
+		}
+		want := max(untils[0], untils[1])
+		if untils[0] == 0 || untils[1] == 0 {
+			want = 0
+		}
+		if got := merge(facts); len(got) != 1 || got[0].Revocation.Until != want {
+			t.Errorf("%v became %+v", untils, got)
+		}
+	}
+}
+
 func watchedCommits(t *testing.T, c cluster) {
 	s := measured.New(c.open(t))
 	const writers, rounds = 16, 30

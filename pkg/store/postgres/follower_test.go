@@ -108,7 +108,7 @@ func standsStill(t *testing.T, c cluster) {
 	}
 	still := newTx(t.Context(), r[0], conn)
 	defer still.end()
-	if err := errors.Join(still.begin(true), still.Revoke(store.Revocation{Kind: "token", Key: "k"}), still.flush()); err != nil {
+	if err := errors.Join(still.begin(true), still.Revoke(store.Revoke{Revocation: store.Revocation{Kind: "token", Key: "k"}}), still.flush()); err != nil {
 		t.Fatal(err)
 	}
 	began := time.Now()

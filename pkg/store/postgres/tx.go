@@ -21,8 +21,8 @@ type tx struct {
 	store    *Store
 	conn     *sql.Conn
 	commands *relational.Writer
-	facts    []store.Revocation // to be recorded at the end
-	failed   error              // why it is of no use any more
+	facts    []store.Revoke // to be recorded at the end
+	failed   error          // why it is of no use any more
 	over     bool
 }
 
@@ -164,7 +164,7 @@ func (t *tx) Row(query string, args []any, into ...any) (found bool, err error) 
 
 // Revoke is relational.Tx. The facts of a transaction are recorded together, at its
 // end: so whoever adds some holds up others for a statement and the commit alone.
-func (t *tx) Revoke(fact store.Revocation) error {
+func (t *tx) Revoke(fact store.Revoke) error {
 	t.facts = append(t.facts, fact)
 	return nil
 }
@@ -177,8 +177,10 @@ const channel = "ats_auth_facts"
 // whatever the statement saw when it began.
 const record = `WITH head AS (UPDATE revocation_head SET seq = seq + $1 RETURNING seq),
 	recorded AS (INSERT INTO revocations (seq, kind, key, at, until)
-		SELECT head.seq - $1 + given.place, given.kind, given.key, given.at, given.until
-		FROM head, unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[]) WITH ORDINALITY AS given (kind, key, at, until, place)
+		SELECT head.seq - $1 + given.place, given.kind, given.key,
+			CASE WHEN given.at_commit THEN greatest(given.at, ` + clock + `) ELSE given.at END, given.until
+		FROM head, unnest($2::bytea[], $3::bytea[], $4::bigint[], $5::bigint[], $6::boolean[])
+			WITH ORDINALITY AS given (kind, key, at, until, at_commit, place)
 		ON CONFLICT (kind, key) DO UPDATE SET seq = excluded.seq, at = greatest(revocations.at, excluded.at),
 			until = CASE WHEN revocations.until = 0 OR excluded.until = 0 THEN 0 ELSE greatest(revocations.until, excluded.until) END
 			WHERE revocations.at < excluded.at
@@ -194,11 +196,13 @@ func (t *tx) flush() error {
 	t.facts = nil
 	var kinds, keys [][]byte
 	var ats, untils []int64
-	for _, fact := range facts {
+	var atCommit []bool
+	for _, c := range facts {
+		fact := c.Revocation
 		kinds, keys = append(kinds, []byte(fact.Kind)), append(keys, []byte(fact.Key))
-		ats, untils = append(ats, fact.At), append(untils, fact.Until)
+		ats, untils, atCommit = append(ats, fact.At), append(untils, fact.Until), append(atCommit, c.AtCommit)
 	}
-	_, err := t.conn.ExecContext(t.ctx, record, int64(len(facts)), kinds, keys, ats, untils)
+	_, err := t.conn.ExecContext(t.ctx, record, int64(len(facts)), kinds, keys, ats, untils, atCommit)
 	return t.fail(err)
 }
 
@@ -206,18 +210,14 @@ type factKey struct{ kind, key string }
 
 // merge leaves one fact of each kind and key, where the last of them that moved it is,
 // since a statement can change a row only once.
-func merge(facts []store.Revocation) (merged []store.Revocation) {
-	strongest := map[factKey]store.Revocation{}
+func merge(facts []store.Revoke) (merged []store.Revoke) {
+	strongest := map[factKey]store.Revoke{}
 	var order []factKey
 	for _, fact := range facts {
-		key := factKey{fact.Kind, fact.Key}
+		key := factKey{fact.Revocation.Kind, fact.Revocation.Key}
 		before, there := strongest[key]
 		if there {
-			fact.At = max(before.At, fact.At)
-			if fact.Until = max(before.Until, fact.Until); before.Until == 0 || fact.Until == 0 {
-				fact.Until = 0
-			}
-			if fact == before {
+			if fact = stronger(before, fact); fact == before {
 				continue
 			}
 			order = slices.DeleteFunc(order, func(other factKey) bool { return other == key })
@@ -229,4 +229,17 @@ func merge(facts []store.Revocation) (merged []store.Revocation) {
 		merged = append(merged, strongest[key])
 	}
 	return merged
+}
+
+// stronger holds what either of two facts of a key does.
+func stronger(before, fact store.Revoke) store.Revoke {
+	one, other := before.Revocation, &fact.Revocation
+	other.At = max(one.At, other.At)
+	if one.Until == 0 || other.Until == 0 {
+		other.Until = 0
+	} else {
+		other.Until = max(one.Until, other.Until)
+	}
+	fact.AtCommit = fact.AtCommit || before.AtCommit
+	return fact
 }

@@ -39,7 +39,7 @@ func (w *Writer) Command(command store.Command) error {
 	case store.Once:
 		return w.once(c)
 	case store.Revoke:
-		return w.Revoke(c.Revocation)
+		return w.Revoke(c)
 	case store.CreateSession:
 		return w.createSession(&c)
 	case store.RotateSession:

@@ -137,7 +137,7 @@ type Tx interface {
 	// Row runs a query that answers one row or none.
 	Row(query string, args []any, into ...any) (found bool, err error)
 	// Revoke records a fact, as store.Revoke says.
-	Revoke(fact store.Revocation) error
+	Revoke(fact store.Revoke) error
 }
 
 // Writer carries out commands in a transaction.

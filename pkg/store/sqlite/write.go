@@ -169,7 +169,8 @@ func (w *writer) Row(query string, args []any, into ...any) (found bool, err err
 // Revoke is relational.Tx. The first statement is enough for all but the facts that
 // exist; the second replaces one by itself merged, under a new number, if that is
 // another.
-func (w *writer) Revoke(r store.Revocation) error {
+func (w *writer) Revoke(c store.Revoke) error {
+	r := c.Revocation
 	const add = `INSERT INTO revocations (kind, key, at, until) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	key := []byte(r.Key)
 	rows, err := w.Exec(add, r.Kind, key, r.At, r.Until)
