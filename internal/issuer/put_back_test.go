@@ -161,6 +161,18 @@ func TestNothingIsIssuedFromAStoreThatIsNoLongerTheOne(t *testing.T) {
 	w.do(other.tryLogin(token.Request{}))
 }
 
+func TestAVoidingThatIsDurableIsRecordedThoughTheStoreCannotBeReadAgain(t *testing.T) {
+	w := newWorld(t)
+	w.addUser("marco")
+	s, told := &replaced{Store: w.hook.Store}, &notes{}
+	other := newWorldOver(t, &hooked{Store: s}, w.master, w.clock, func(c *issuer.Config, _ *issuer.DoorConfig) { c.Recorder = told })
+	s.by.Store(true)
+	err := other.issuer.RevokeUser(t.Context(), store.DefaultTenant, "marco")
+	if !errors.Is(err, token.ErrUnavailable) || len(told.events) != 1 {
+		t.Errorf("error %v, recorded %+v", err, told.events)
+	}
+}
+
 func TestAClockThatIsSetAheadRemovesNothingThatIsStillNeeded(t *testing.T) {
 	w := newWorld(t)
 	w.addUser("marco")

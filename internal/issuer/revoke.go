@@ -232,10 +232,8 @@ func (i *Issuer) void(ctx context.Context, kind, key string, changes ...store.Co
 	if err := i.write(ctx, changes...); err != nil {
 		return err
 	}
-	if err := i.voidAgain(ctx, watermark()); err != nil {
-		return err
-	}
-	return i.recordChanges(ctx, changes)
+	err := i.voidAgain(ctx, watermark())
+	return errors.Join(err, i.recordChanges(ctx, changes)) // they are durable in any case
 }
 
 // voidAgain moves a watermark, and reads where the store has put it: what was issued
