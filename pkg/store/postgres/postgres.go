@@ -114,13 +114,16 @@ func (s *Store) prepare(ctx context.Context) error {
 // queryBy makes a relational.QueryFunc. A connection that was lost meanwhile is no
 // reason to fail: nothing was changed.
 func (s *Store) queryBy(db *sql.DB) relational.QueryFunc {
-	return func(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return func(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) error {
 		text, args := s.texts.of(query), values(args)
 		rows, err := db.QueryContext(ctx, text, args...)
 		if err != nil && lost(err) && ctx.Err() == nil {
-			return db.QueryContext(ctx, text, args...)
+			rows, err = db.QueryContext(ctx, text, args...)
 		}
-		return rows, err
+		if err != nil {
+			return err
+		}
+		return errors.Join(read(rows), rows.Close())
 	}
 }
 

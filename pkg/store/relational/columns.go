@@ -10,6 +10,9 @@ func encodeList(list []string) string {
 
 // decodeList reads it back; none is nil.
 func decodeList(text string) (list []string, err error) {
+	if text == "[]" { // as most are
+		return nil, nil
+	}
 	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) == 0 {
 		return nil, err
 	}

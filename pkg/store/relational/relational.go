@@ -57,8 +57,9 @@ type Union struct {
 	Limit             int
 }
 
-// QueryFunc runs a query outside of any transaction.
-type QueryFunc func(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+// QueryFunc runs a query outside of any transaction, and closes its rows when they have
+// been read.
+type QueryFunc func(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) error
 
 // Reader is all that a store reads.
 type Reader struct {
@@ -115,19 +116,21 @@ func collect[T any](ctx context.Context, r *Reader, scan func(*sql.Rows) (T, err
 		ctx, cancel = context.WithTimeout(ctx, r.within)
 		defer cancel()
 	}
-	rows, err := r.query(ctx, query, args...)
-	if err != nil {
-		return nil, err
-	}
 	var all []T
-	for rows.Next() {
-		record, err := scan(rows)
-		if err != nil {
-			return nil, errors.Join(err, rows.Close())
+	err := r.query(ctx, func(rows *sql.Rows) error {
+		for rows.Next() {
+			record, err := scan(rows)
+			if err == nil {
+				err = ctx.Err()
+			}
+			if err != nil {
+				return err
+			}
+			all = append(all, record)
 		}
-		all = append(all, record)
-	}
-	return all, errors.Join(rows.Err(), rows.Close())
+		return rows.Err()
+	}, query, args...)
+	return all, err
 }
 
 // Tx is a transaction under way. Its errors wrap store.ErrUnavailable, and end it.

@@ -10,7 +10,7 @@ import (
 
 // Export is relational.Source. Others read and write meanwhile.
 func (s *Store) Export(ctx context.Context, take func(relational.Rows) error) error {
-	tx, err := s.readers.BeginTx(ctx, nil) // what it sees is what the first read saw
+	tx, err := s.readers.db.BeginTx(ctx, nil) // what it sees is what the first read saw
 	if err != nil {
 		return s.unavailable(err)
 	}

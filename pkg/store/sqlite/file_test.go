@@ -95,7 +95,7 @@ func TestACorruptPageIsUnavailableAndNamesTheFile(t *testing.T) {
 	dir := t.TempDir()
 	s := openStore(t, dir)
 	var schema int // pages of it
-	if err := s.readers.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&schema); err != nil {
+	if err := s.readers.db.QueryRowContext(t.Context(), "PRAGMA page_count").Scan(&schema); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 2000 {

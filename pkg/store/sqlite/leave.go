@@ -36,7 +36,7 @@ func Leave(ctx context.Context, config Config, to string) (*Leaving, error) {
 		return nil, err
 	}
 	l := &Leaving{s: s, to: to}
-	if l.mark, err = leftTo(ctx, s.readers); err == nil && l.mark != "" && l.mark != to {
+	if l.mark, err = leftTo(ctx, s.readers.db); err == nil && l.mark != "" && l.mark != to {
 		err = fmt.Errorf("it was left for %s: %w", l.mark, store.ErrExists)
 	}
 	if err != nil {
@@ -125,7 +125,7 @@ func leftTo(ctx context.Context, db *sql.DB) (to string, err error) {
 
 // notLeft refuses a file that was left.
 func (s *Store) notLeft(ctx context.Context) error {
-	to, err := leftTo(ctx, s.readers)
+	to, err := leftTo(ctx, s.readers.db)
 	if err == nil && to != "" {
 		err = errors.New(leftFor + to)
 	}

@@ -38,7 +38,7 @@ func TestStoresOpenedAtOnceMigrateOnce(t *testing.T) {
 	}
 	var ran, different int
 	const count = "SELECT count(*), count(DISTINCT version_id) FROM goose_db_version WHERE version_id > 0"
-	if err := s.readers.QueryRowContext(t.Context(), count).Scan(&ran, &different); err != nil || ran != different || ran < 4 {
+	if err := s.readers.db.QueryRowContext(t.Context(), count).Scan(&ran, &different); err != nil || ran != different || ran < 4 {
 		t.Errorf("%d migrations ran, %d different ones, error %v", ran, different, err)
 	}
 }

@@ -88,7 +88,7 @@ func recordQueries(t *testing.T, s *Store) *statements {
 	} {
 		_ = s.Apply(ctx, command)
 	}
-	return s.queries
+	return s.readers.idle[0].kept
 }
 
 // recordNumbered is the part of recordQueries that has to do with numbers.
@@ -214,7 +214,7 @@ func TestOpaqueSessionsAreFoundInTheirIndexAlone(t *testing.T) {
 func plan(t *testing.T, s *Store, query string) (steps []string) {
 	t.Helper()
 	args := make([]any, strings.Count(query, "?"))
-	rows, err := s.readers.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
+	rows, err := s.readers.db.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args...)
 	if err != nil {
 		t.Fatal(err)
 	}

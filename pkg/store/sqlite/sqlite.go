@@ -40,14 +40,10 @@ type Store struct {
 	path    string
 	file    os.FileInfo // what path named when it was opened
 	busy    time.Duration
-	readers *sql.DB
-	queries *statements // of readers
+	readers *readers
 	writer  *writer
 	group   *store.Group
 }
-
-// readers is how many reads run at once; more wait. They hold a page cache each.
-const readers = 4
 
 // Open opens the database, makes it when it is missing, and brings its schema
 // up to date. A schema newer than this program is refused, and so is a file that was
@@ -91,24 +87,12 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.writer = writer
-	s.readers, err = s.connect("query_only(1)")
+	s.readers, err = s.openReaders(ctx)
 	if err != nil {
 		return err
 	}
-	s.readers.SetMaxOpenConns(readers)
-	s.readers.SetMaxIdleConns(readers)
-	s.queries = newStatements(s.readers.PrepareContext)
-	s.Reader = relational.NewReader(s.path, dialect(), s.query)
-	return s.readers.PingContext(ctx)
-}
-
-// query is a relational.QueryFunc.
-func (s *Store) query(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	statement, err := s.queries.get(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	return statement.QueryContext(ctx, args...)
+	s.Reader = relational.NewReader(s.path, dialect(), s.readers.query)
+	return nil
 }
 
 // moved tells that path no longer names the file that is open: somebody removed
@@ -182,7 +166,7 @@ func (s *Store) Close() error {
 func (s *Store) release() error {
 	var all []error
 	if s.readers != nil {
-		all = append(all, s.readers.Close())
+		all = append(all, s.readers.close())
 	}
 	if s.writer != nil {
 		all = append(all, s.writer.close())
