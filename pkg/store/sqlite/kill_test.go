@@ -23,10 +23,15 @@ const (
 	childSynchronous = "ATS_AUTH_TEST_CHILD_SYNCHRONOUS"
 )
 
+// children is what a child process does with the path in an environment variable.
+var children = map[string]func(path string){childPath: revokeUntilKilled}
+
 func TestMain(m *testing.M) {
-	if path := os.Getenv(childPath); path != "" {
-		revokeUntilKilled(path)
-		os.Exit(1)
+	for variable, do := range children {
+		if path := os.Getenv(variable); path != "" {
+			do(path)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }

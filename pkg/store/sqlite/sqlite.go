@@ -43,6 +43,10 @@ type Store struct {
 	readers *readers
 	writer  *writer
 	group   *store.Group
+
+	version      versions
+	applications recent[store.Application]
+	users        recent[store.User]
 }
 
 // Open opens the database, makes it when it is missing, and brings its schema
@@ -92,6 +96,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.Reader = relational.NewReader(s.path, dialect(), s.readers.query)
+	s.version.follow(openIndex(s.path))
 	return nil
 }
 
@@ -165,11 +170,15 @@ func (s *Store) Close() error {
 
 func (s *Store) release() error {
 	var all []error
+	index := s.version.follow(nil)
 	if s.readers != nil {
 		all = append(all, s.readers.close())
 	}
 	if s.writer != nil {
 		all = append(all, s.writer.close())
+	}
+	if index != nil { // the last, for it is not to be closed before the connections
+		all = append(all, index.close())
 	}
 	return errors.Join(all...)
 }
