@@ -3,7 +3,6 @@ package issuer
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"time"
@@ -28,7 +27,7 @@ const (
 // NewBrowser logs a browser in, as of an instant. The cookie is all that it holds.
 func (d *Door) NewBrowser(ctx context.Context, at int64, user store.User, device string) (cookie token.Secret, err error) {
 	s := store.Session{
-		ID: newSessionID(), Accessor: rand.Text(), Tenant: d.Tenant, Subject: user.Name, Door: DoorBrowser, Device: device,
+		ID: newSessionID(), Accessor: timeUUID(at), Tenant: d.Tenant, Subject: user.Name, Door: DoorBrowser, Device: device,
 		CreatedAt: at, LastUsedAt: at, AuthAt: at, AccessTTL: d.AccessTTL, IdleTTL: BrowserIdle, ExpiresAt: at + BrowserTTL*1_000_000,
 	}
 	if err := d.issuer.alter(ctx, store.CreateSession{Session: s}); err != nil {

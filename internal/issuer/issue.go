@@ -3,7 +3,6 @@ package issuer
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,8 +34,6 @@ type Order struct {
 	Refresh bool
 	IdleTTL int64
 	Labels  []string // of the login
-	// Accessor is the public name of the login that is kept. Empty: one is made up.
-	Accessor string
 	// Thumbprint is of the key that the access token is bound to; empty: none.
 	Thumbprint string
 	// BindRefresh binds the refresh token to that key too.
@@ -73,7 +70,7 @@ func (d *Door) Issue(ctx context.Context, at int64, o Order, changes ...store.Co
 		return d.recorded(ctx, o.event(), g, set, err)
 	}
 	if o.Refresh {
-		g.Accessor = cmp.Or(o.Accessor, rand.Text())
+		g.Accessor = timeUUID(at)
 		g.IdleTTL = cmp.Or(o.IdleTTL, d.RefreshIdle)
 		g.ExpiresAt = d.refreshEnd(at, o.RefreshTTL)
 		changes = append(changes, store.CreateSession{Session: g.Session})

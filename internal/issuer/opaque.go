@@ -2,9 +2,7 @@ package issuer
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"hash"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -94,7 +92,7 @@ func (d *Door) issueOpaque(ctx context.Context, at int64, o OpaqueOrder, changes
 	}
 	made := Opaque{Access: token.NewSecret(randomUUID())}
 	made.Session = store.Session{
-		Accessor: randomUUID(), Tenant: d.Tenant, Subject: o.User.Name, Door: d.Name, Device: o.Agent,
+		Accessor: timeUUID(at), Tenant: d.Tenant, Subject: o.User.Name, Door: d.Name, Device: o.Agent,
 		CreatedAt: at, LastUsedAt: at, AccessTTL: ttl, ExpiresAt: at + min(ttl, maxTTL)*1_000_000,
 		Opaque: &store.Opaque{UUID: d.issuer.UserUUID(o.User), ACL: list, Source: o.Source, Mobile: o.Mobile},
 	}
@@ -112,33 +110,6 @@ func (d *Door) issueOpaque(ctx context.Context, at int64, o OpaqueOrder, changes
 		err = d.endSession(context.WithoutCancel(ctx), made.Session)
 	}
 	return made, err
-}
-
-// randomUUID is one of version 4 (RFC 9562 section 5.4).
-func randomUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	return writeUUID(b, 4)
-}
-
-func writeUUID(b [16]byte, version byte) string {
-	b[6], b[8] = b[6]&0x0f|version<<4, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
-}
-
-// isUUID takes a UUID as it is written here: in lower case.
-func isUUID(text string) bool {
-	if len(text) != 36 {
-		return false
-	}
-	for i := range len(text) {
-		c := text[i]
-		dash := i == 8 || i == 13 || i == 18 || i == 23
-		if dash != (c == '-') || !dash && (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
 }
 
 // opaqueID is the ID of the session of a token; false for what cannot be one.

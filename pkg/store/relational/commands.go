@@ -1,6 +1,8 @@
 package relational
 
 import (
+	"fmt"
+
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
 
@@ -111,18 +113,33 @@ func (w *Writer) updateUser(c store.UpdateUser) error {
 }
 
 func (w *Writer) createSession(c *store.CreateSession) error {
-	if c.Most > 0 {
-		if err := w.room(c); err != nil {
-			return err
-		}
-	}
-	const query = `INSERT INTO sessions (` + sessionColumns + `, is_opaque)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	const (
+		insert    = `INSERT INTO sessions (` + sessionColumns + `, is_opaque) `
+		values    = `?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?`
+		unlimited = insert + "VALUES (" + values + ") ON CONFLICT DO NOTHING"
+		limited   = insert + "SELECT " + values + " WHERE NOT " + isFull + " ON CONFLICT DO NOTHING"
+	)
 	s := &c.Session
-	return w.must(store.ErrExists, "session", s.Accessor, query,
+	args := []any{
 		s.ID[:], s.Accessor, s.Tenant, s.Subject, s.Client, s.Door, s.Scope, s.Device, encodeList(s.Labels), s.Counter,
 		s.Grant, s.Audience, s.Bound, s.AuthAt, encodeOpaque(s.Opaque),
-		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt, s.Opaque != nil)
+		s.CreatedAt, s.RotatedAt, s.LastUsedAt, s.IdleTTL, s.AccessTTL, s.ExpiresAt, s.RevokedAt, s.Opaque != nil,
+	}
+	if c.Most <= 0 {
+		return w.must(store.ErrExists, "session", s.Accessor, unlimited, args...)
+	}
+	limit := []any{s.Tenant, s.Subject, s.CreatedAt, c.Most - 1}
+	rows, err := w.Exec(limited, append(args, limit...)...)
+	if err != nil || rows > 0 {
+		return err
+	}
+	full, err := w.exists("SELECT "+isFull, limit...)
+	if err == nil && full {
+		err = store.ErrConflict
+	} else if err == nil {
+		err = store.ErrExists
+	}
+	return fmt.Errorf("session %s: %w", s.Accessor, err)
 }
 
 // goodSession asks for a session by its ID, a counter and, twice, the instant at

@@ -3,7 +3,6 @@ package relational
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
 )
@@ -39,17 +38,9 @@ func opaqueSessions(tenant string, q store.OpaqueQuery) (from string, args []any
 	return opaqueOfSubject + notOver, []any{tenant, q.Subject, q.At}
 }
 
-// room refuses a session whose subject has its most opaque sessions. It walks no
-// further than to the last of them.
-func (w *Writer) room(c *store.CreateSession) error {
-	const query = "SELECT EXISTS (SELECT 1 FROM " + opaqueOfSubject + notOver + " LIMIT 1 OFFSET ?)"
-	s := &c.Session
-	full, err := w.exists(query, s.Tenant, s.Subject, s.CreatedAt, c.Most-1)
-	if err == nil && full {
-		err = fmt.Errorf("session %s: %w", s.Accessor, store.ErrConflict)
-	}
-	return err
-}
+// isFull tells whether a subject of a tenant has, at an instant, more opaque sessions
+// than that. It walks no further than to the first of those.
+const isFull = "EXISTS (SELECT 1 FROM " + opaqueOfSubject + notOver + " LIMIT 1 OFFSET ?)"
 
 // opaque is how store.Opaque is kept: a JSON object.
 type opaque struct {

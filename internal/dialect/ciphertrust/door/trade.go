@@ -1,9 +1,7 @@
 package door
 
 import (
-	"crypto/rand"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -70,7 +68,7 @@ func (h *Handler) login(r *http.Request, b *body) (traded, error) {
 	who, client := credentials(b), b.text("client_id")
 	cookies, _ := b.flag("cookies")
 	o := issuer.Order{
-		Refresh: true, Accessor: newUUID(), Labels: b.labels(),
+		Refresh: true, Labels: b.labels(),
 		RefreshTTL: b.minutes("refresh_token_lifetime"), IdleTTL: b.minutes("refresh_token_revoke_unused_in"),
 	}
 	if wanted, given := b.flag("issueRefreshToken"); given {
@@ -201,12 +199,4 @@ func (h *Handler) wireSet(t traded) ciphertrust.Set {
 		set.ExpiresIn = max(1, (end-h.Now().UnixMicro()+500_000)/1_000_000) // the nearest
 	}
 	return set
-}
-
-// newUUID is a random one (RFC 9562 section 5.4).
-func newUUID() string {
-	var b [16]byte
-	rand.Read(b[:])
-	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
