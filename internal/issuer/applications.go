@@ -123,6 +123,18 @@ func (i *Issuer) Application(ctx context.Context, tenant, id string) (store.Appl
 	return a, namedApplication(id, unavailable(err))
 }
 
+// RecentApplication is Application as of no more than a second ago, with all that was
+// changed in this process: enough for whoever asks about what was issued already, but
+// not to issue to it, since nothing voids what comes after the application has gone.
+func (i *Issuer) RecentApplication(ctx context.Context, tenant, id string) (store.Application, error) {
+	r, ok := i.Store.(store.Recent)
+	if !ok {
+		return i.Application(ctx, tenant, id)
+	}
+	a, err := r.RecentApplication(ctx, tenant, id)
+	return a, namedApplication(id, unavailable(err))
+}
+
 // ListApplications returns up to limit applications whose IDs come after
 // `after`, by ID.
 func (i *Issuer) ListApplications(ctx context.Context, tenant, after string, limit int) ([]store.Application, error) {

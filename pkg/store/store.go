@@ -474,6 +474,13 @@ type Store interface {
 	Close() error
 }
 
+// Recent is a store that can tell for less what was so a moment ago.
+type Recent interface {
+	// RecentApplication is Application as of no more than a second ago, with all that
+	// was changed through this store.
+	RecentApplication(ctx context.Context, tenant, id string) (Application, error)
+}
+
 // Hinter is a store that can tell of facts at once. A hint may be late, or missing:
 // whoever follows must look now and then all the same.
 type Hinter interface {

@@ -116,6 +116,17 @@ func (m *Store) Application(ctx context.Context, tenant, id string) (store.Appli
 	return a, counted(err, &m.reads)
 }
 
+// RecentApplication is store.Recent, or store.Applications where the store that is
+// watched is none.
+func (m *Store) RecentApplication(ctx context.Context, tenant, id string) (store.Application, error) {
+	r, ok := m.Store.(store.Recent)
+	if !ok {
+		return m.Application(ctx, tenant, id)
+	}
+	a, err := r.RecentApplication(ctx, tenant, id)
+	return a, counted(err, &m.reads)
+}
+
 // Session is store.Sessions.
 func (m *Store) Session(ctx context.Context, id store.ID) (store.Session, error) {
 	s, err := m.Store.Session(ctx, id)

@@ -63,6 +63,10 @@ type Store struct {
 	facts *store.Group
 	alone *store.Group
 
+	opened  time.Time
+	changes atomic.Int64 // of applications, through this store
+	recent  relational.Recent[moment, store.Application]
+
 	closing    context.Context // over when the store is closed
 	close      context.CancelFunc
 	background sync.WaitGroup
@@ -80,6 +84,7 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	if s.machine == nil {
 		s.machine = time.Now
 	}
+	s.opened = s.machine()
 	if err := s.prepare(ctx); err != nil {
 		return nil, s.unavailable(err)
 	}

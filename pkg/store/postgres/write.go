@@ -38,7 +38,9 @@ func (s *Store) Apply(ctx context.Context, commands ...store.Command) error {
 	case slices.ContainsFunc(commands, isFact):
 		group = s.facts
 	}
-	return group.Apply(ctx, commands...)
+	err := group.Apply(ctx, commands...)
+	s.changed(commands)
+	return err
 }
 
 func isFact(command store.Command) bool {

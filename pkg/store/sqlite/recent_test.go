@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
+	"github.com/ats-auth/ats-auth/pkg/store/relational"
 )
 
 func TestARecordIsNotReadAgainUntilSomebodyCommits(t *testing.T) {
@@ -18,7 +19,7 @@ func TestARecordIsNotReadAgainUntilSomebodyCommits(t *testing.T) {
 	applied(t, s, store.CreateUser{User: store.User{Tenant: "t", Name: "u", Roles: []string{"admin"}}})
 	kept := func() bool {
 		as, ok := s.version.now()
-		_, found := s.users.find(as, name{"t", "u"})
+		_, found := s.users.Find(as, relational.Name{Tenant: "t", ID: "u"})
 		return ok && found
 	}
 	if kept() {
@@ -102,17 +103,6 @@ func TestWhoChangesARecordThatHeHasReadChangesNobodyElses(t *testing.T) {
 				t.Errorf("list %d: %q", i, list)
 			}
 			list[0] = "changed"
-		}
-	}
-}
-
-func TestWhatIsKeptIsBounded(t *testing.T) {
-	s := openStore(t, t.TempDir())
-	for i := range 3 * mostRecent {
-		key := name{"t", fmt.Sprint(i)}
-		s.users.keep(version{}, key, store.User{})
-		if _, ok := s.users.find(version{}, key); !ok || len(s.users.known) > mostRecent {
-			t.Fatalf("record %d: kept %v, among %d", i, ok, len(s.users.known))
 		}
 	}
 }

@@ -45,8 +45,8 @@ type Store struct {
 	group   *store.Group
 
 	version      versions
-	applications recent[store.Application]
-	users        recent[store.User]
+	applications relational.Recent[version, store.Application]
+	users        relational.Recent[version, store.User]
 }
 
 // Open opens the database, makes it when it is missing, and brings its schema

@@ -95,14 +95,34 @@ func (h *Handler) application(r *http.Request, f form) (store.Application, error
 	if err != nil {
 		return store.Application{}, err
 	}
-	var app store.Application
+	return h.prove(r.Context(), c, h.Core.Application)
+}
+
+// recentApplication is application by what was so a second ago at most: for what is
+// about tokens that were issued already.
+func (h *Handler) recentApplication(r *http.Request, f form) (store.Application, error) {
+	c, err := claimOf(r, f)
+	if err != nil {
+		return store.Application{}, err
+	}
+	app, err := h.prove(r.Context(), c, h.Core.RecentApplication)
+	if err != nil { // it may have got its secret just now
+		return h.prove(r.Context(), c, h.Core.Application)
+	}
+	return app, nil
+}
+
+// prove is application by what a look-up finds.
+func (h *Handler) prove(
+	ctx context.Context, c claim, find func(ctx context.Context, tenant, id string) (store.Application, error),
+) (app store.Application, err error) {
 	if c.id != "" && len(c.id) <= 255 {
-		app, err = h.Core.Application(r.Context(), h.Door.Tenant, c.id)
+		app, err = find(ctx, h.Door.Tenant, c.id)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return app, err
 	}
-	proved, err := h.proved(r.Context(), app, c)
+	proved, err := h.proved(ctx, app, c)
 	if err != nil {
 		return app, err
 	}

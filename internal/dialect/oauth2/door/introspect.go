@@ -28,7 +28,7 @@ func (h *Handler) introspection(w http.ResponseWriter, r *http.Request) (any, er
 	if err != nil {
 		return nil, err
 	}
-	app, err := h.application(r, f)
+	app, err := h.recentApplication(r, f)
 	if err != nil {
 		return nil, err
 	}

@@ -23,7 +23,7 @@ func (h *Handler) revokeToken(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	app, err := h.application(r, f)
+	app, err := h.recentApplication(r, f)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,11 @@ func (h *Handler) grant(w http.ResponseWriter, r *http.Request) (token.Set, *req
 	if req.form, err = readForm(w, r); err != nil {
 		return token.Set{}, req, err
 	}
-	if req.app, err = h.application(r, req.form); err != nil {
+	prove := h.application
+	if req.form.get("grant_type") == token.GrantRefreshToken { // the login ends with the application, and its row says so
+		prove = h.recentApplication
+	}
+	if req.app, err = prove(r, req.form); err != nil {
 		return token.Set{}, req, err
 	}
 	name, err := req.form.need("grant_type")
