@@ -21,7 +21,6 @@ func dialect() *relational.Dialect {
 		Purge: purge,
 		// The escape form is ASCII, so lower changes nothing but letters of it.
 		Holds: "position(" + strings.Replace(folded, "%", "?::bytea", 1) + " IN " + strings.Replace(folded, "%", "client", 1) + ") > 0",
-		Head:  history,
 		RetireKey: `UPDATE keys SET state = ?, not_after = least(
 			coalesce(nullif(not_after, 0), ` + lastInstant + `), ?::numeric + 1000000 * greatest(?::numeric, longest_ttl)) WHERE id = ?`,
 		StretchKey: `UPDATE keys SET longest_ttl = greatest(longest_ttl, ?), not_after = CASE not_after WHEN 0 THEN 0

@@ -55,8 +55,7 @@ type Store struct {
 	timeout time.Duration
 	machine func() time.Time
 
-	following *sql.DB // reads facts, by follower
-	follower  *relational.Reader
+	following *sql.DB // reads facts
 
 	ahead atomic.Int64   // nanoseconds by which the server's clock is
 	plain []*store.Group // this and the next two: see Apply
@@ -95,7 +94,6 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 	s.following.SetMaxOpenConns(followers)
 	s.following.SetMaxIdleConns(followers)
 	s.Reader = relational.NewReader(s.name, dialect(), s.queryBy(s.db)).Within(s.timeout)
-	s.follower = relational.NewReader(s.name, dialect(), s.queryBy(s.following)).Within(s.timeout)
 	if err := s.readClock(ctx); err != nil {
 		return nil, errors.Join(s.unavailable(err), s.db.Close(), s.following.Close())
 	}

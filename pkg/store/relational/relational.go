@@ -35,7 +35,8 @@ type Dialect struct {
 	// first, at most as many as the second one says. Those that somebody else has in
 	// hand may be left out.
 	Purge func(table, key, end string) string
-	// Head is a query that gives the members of a store.Head.
+	// Head is a query that gives the members of a store.Head; empty where Reader.Head is
+	// not what is asked.
 	Head string
 	// RetireKey is the statement of store.RetireKey, which asks for State,
 	// LastSigned, Least and ID. What ends after the last instant ends at it.
