@@ -26,17 +26,19 @@ type service struct {
 	DependsOn   map[string]struct{ Condition string } `yaml:"depends_on"`
 }
 
-func composeServices(t *testing.T) map[string]service {
+func composeServices(t *testing.T) map[string]service { return servicesOf(t, "compose.yaml") }
+
+func servicesOf(t *testing.T, file string) map[string]service {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy", "compose.yaml"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "deploy", file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file struct{ Services map[string]service }
-	if err := yaml.Unmarshal(text, &file); err != nil {
+	var all struct{ Services map[string]service }
+	if err := yaml.Unmarshal(text, &all); err != nil {
 		t.Fatal(err)
 	}
-	return file.Services
+	return all.Services
 }
 
 var interpolation = regexp.MustCompile(`\$\{\w+:-([^}]*)\}`)
