@@ -54,8 +54,9 @@ func (i *Issuer) AddApplication(ctx context.Context, a store.Application) (store
 	return stored, fresh, err
 }
 
-// SetApplicationSecret gives an application another secret; the old one is void
-// at once. What was issued stays good.
+// SetApplicationSecret gives an application another secret. The old one is void at once
+// in this process, and everywhere for what begins a login; else where RecentApplication
+// does as well. What was issued stays good.
 func (i *Issuer) SetApplicationSecret(ctx context.Context, tenant, id string) (token.Secret, error) {
 	for {
 		a, err := i.Application(ctx, tenant, id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -36,6 +37,9 @@ func (s *Store) Head(ctx context.Context) (head store.Head, err error) {
 		var marked *string
 		return conn.QueryRow(ctx, history).Scan(&head.Epoch, &head.Seq, &marked)
 	})
+	if err != nil && !errors.Is(err, store.ErrUnavailable) { // the mark may be what took too long
+		err = s.unavailable(err)
+	}
 	return head, err
 }
 
@@ -43,9 +47,13 @@ func (s *Store) Head(ctx context.Context) (head store.Head, err error) {
 // database/sql does for each takes longer than all else.
 func (s *Store) Revocations(ctx context.Context, after int64, limit int) (facts []store.Revocation, err error) {
 	const query = "SELECT seq, kind, key, at, until FROM revocations WHERE seq > $1 ORDER BY seq LIMIT $2"
-	binaries := pgx.QueryResultFormats{pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode}
+	formats := pgx.QueryResultFormats{pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode, pgx.BinaryFormatCode}
 	err = s.follow(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		rows, err := conn.Query(ctx, query, binaries, after, max(limit, 0))
+		mode := pgx.QueryExecModeCacheStatement // whatever the URL says: others give text
+		if conn.Config().StatementCacheCapacity == 0 {
+			mode = pgx.QueryExecModeDescribeExec
+		}
+		rows, err := conn.Query(ctx, query, mode, formats, after, max(limit, 0))
 		if err != nil {
 			return err
 		}
@@ -77,10 +85,13 @@ func (s *Store) follow(ctx context.Context, do func(context.Context, *pgx.Conn) 
 	if err != nil && lost(err) && within.Err() == nil {
 		err = s.followOnce(within, do)
 	}
-	if err != nil {
-		return s.unavailable(err)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return fmt.Errorf("%s: %w", s.name, err)
 	}
-	return nil
+	return s.unavailable(err)
 }
 
 func (s *Store) followOnce(ctx context.Context, do func(context.Context, *pgx.Conn) error) error {

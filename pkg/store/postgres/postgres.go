@@ -117,7 +117,7 @@ func (s *Store) prepare(ctx context.Context) error {
 // queryBy makes a relational.QueryFunc. A connection that was lost meanwhile is no
 // reason to fail: nothing was changed.
 func (s *Store) queryBy(db *sql.DB) relational.QueryFunc {
-	return func(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) error {
+	return func(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) (err error) {
 		text, args := s.texts.of(query), values(args)
 		rows, err := db.QueryContext(ctx, text, args...)
 		if err != nil && lost(err) && ctx.Err() == nil {
@@ -126,7 +126,8 @@ func (s *Store) queryBy(db *sql.DB) relational.QueryFunc {
 		if err != nil {
 			return err
 		}
-		return errors.Join(read(rows), rows.Close())
+		defer func() { err = errors.Join(err, rows.Close()) }()
+		return read(rows)
 	}
 }
 

@@ -32,9 +32,9 @@ func (s *Store) RecentApplication(ctx context.Context, tenant, id string) (store
 	return a, err
 }
 
-// changed is to be called when commands were carried out, or may have been.
-func (s *Store) changed(commands []store.Command) {
-	if slices.ContainsFunc(commands, changesApplication) {
+// changed is to be called when a group of commands was carried out, or may have been.
+func (s *Store) changed(group [][]store.Command) {
+	if slices.ContainsFunc(group, func(commands []store.Command) bool { return slices.ContainsFunc(commands, changesApplication) }) {
 		s.changes.Add(1)
 	}
 }

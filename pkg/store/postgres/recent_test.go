@@ -1,7 +1,9 @@
 package postgres
 
 import (
+	"context"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -74,5 +76,89 @@ func TestARecentApplicationIsAsItWasASecondAgoAtMost(t *testing.T) {
 	}
 	if _, err := s.RecentApplication(t.Context(), "t", "app"); !errors.Is(err, store.ErrUnavailable) {
 		t.Errorf("closed: %v", err)
+	}
+}
+
+func TestAnApplicationIsReadAgainAfterAChangeThatNobodyWaitedFor(t *testing.T) {
+	c := startCluster(t)
+	clock := &stopped{at: time.Now().Truncate(time.Second)}
+	s, err := Open(t.Context(), Config{URL: c.SocketURL(c.emptied(t)), Now: clock.now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	app := store.Application{Tenant: "t", ID: "app", Name: "one"}
+	apply(t, s, store.CreateApplication{Application: app})
+	other, err := s.db.BeginTx(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.ExecContext(t.Context(), "SELECT 1 FROM applications FOR UPDATE"); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan error)
+	go func() {
+		app.Name, app.UpdatedAt = "two", 1
+		over <- s.Apply(ctx, store.UpdateApplication{Application: app})
+	}()
+	for waits := 0; waits == 0; time.Sleep(time.Millisecond) { // for the lock
+		if err := s.db.QueryRowContext(t.Context(), "SELECT count(*) FROM pg_locks WHERE NOT granted").Scan(&waits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cancel()
+	if err := <-over; !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a change that is under way: %v", err)
+	}
+	if a, err := s.RecentApplication(t.Context(), "t", "app"); a.Name != "one" {
+		t.Errorf("%q, %v", a.Name, err)
+	}
+	if err := other.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	for name := ""; name != "two"; {
+		a, err := s.Application(t.Context(), "t", "app")
+		if err != nil {
+			t.Fatal(err)
+		}
+		name = a.Name
+	}
+	for tries := 0; ; tries++ { // the row may be seen before the commit has come back
+		if a, err := s.RecentApplication(t.Context(), "t", "app"); err != nil || a.Name == "two" {
+			break
+		}
+		if tries == 1000 {
+			t.Fatal("what was before the change is given on and on")
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestFactsAreReadWhateverTheURLSaysOfThePreparingOfStatements(t *testing.T) {
+	c := startCluster(t)
+	for _, parameter := range []string{
+		"default_query_exec_mode=simple_protocol", "default_query_exec_mode=exec", "default_query_exec_mode=describe_exec",
+		"default_query_exec_mode=cache_describe", "default_query_exec_mode=exec&statement_cache_capacity=0",
+	} {
+		s, err := Open(t.Context(), Config{URL: c.SocketURL(c.emptied(t), strings.Split(parameter, "&")...)})
+		if err != nil {
+			t.Fatal(parameter, err)
+		}
+		apply(t, s, revoke("k"))
+		head, err := s.Head(t.Context())
+		if err != nil || head.Seq == 0 {
+			t.Errorf("%s: head %v, %v", parameter, head, err)
+		}
+		facts, err := s.Revocations(t.Context(), 0, 10)
+		if err != nil || len(facts) != 1 || facts[0].Key != "k" || facts[0].Seq != head.Seq {
+			t.Errorf("%s: facts %v, %v", parameter, facts, err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.Revocations(ctx, 0, 10); !errors.Is(err, context.Canceled) || errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("%s: a context that is over: %v", parameter, err)
+		}
+		_ = s.Close()
 	}
 }

@@ -38,9 +38,7 @@ func (s *Store) Apply(ctx context.Context, commands ...store.Command) error {
 	case slices.ContainsFunc(commands, isFact):
 		group = s.facts
 	}
-	err := group.Apply(ctx, commands...)
-	s.changed(commands)
-	return err
+	return group.Apply(ctx, commands...)
 }
 
 func isFact(command store.Command) bool {
@@ -130,6 +128,7 @@ const attempts = 5
 func (s *Store) commit(group [][]store.Command, answers []error, alone bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.timeout)
 	defer cancel()
+	defer s.changed(group)
 	for try := 1; ; try++ {
 		clear(answers)
 		err := s.attempt(ctx, group, answers, alone)

@@ -10,6 +10,8 @@ import (
 
 // Export is relational.Source. Others read and write meanwhile.
 func (s *Store) Export(ctx context.Context, take func(relational.Rows) error) error {
+	index := useIndex(s.path) // the store may be closed meanwhile
+	defer func() { _ = index.release() }()
 	tx, err := s.readers.db.BeginTx(ctx, nil) // what it sees is what the first read saw
 	if err != nil {
 		return s.unavailable(err)

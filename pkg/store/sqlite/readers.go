@@ -38,13 +38,13 @@ func (s *Store) openReaders(ctx context.Context) (*readers, error) {
 // query is a relational.QueryFunc. It waits for its turn no longer than ctx lasts; a
 // query that has begun is carried out, since what it costs to watch the context is as
 // much as the query.
-func (r *readers) query(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) error {
+func (r *readers) query(ctx context.Context, read func(*sql.Rows) error, query string, args ...any) (err error) {
 	select {
 	case r.turns <- struct{}{}:
 		defer func() { <-r.turns }()
 	case <-ctx.Done():
 	}
-	if err := ctx.Err(); err != nil {
+	if err = ctx.Err(); err != nil {
 		return err
 	}
 	one, err := r.take(ctx)
@@ -61,7 +61,8 @@ func (r *readers) query(ctx context.Context, read func(*sql.Rows) error, query s
 	if err != nil {
 		return err
 	}
-	return errors.Join(read(rows), rows.Close())
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	return read(rows)
 }
 
 func (r *readers) take(ctx context.Context) (*reader, error) {
@@ -93,7 +94,7 @@ func (r *readers) close() error {
 		r.turns <- struct{}{}
 	}
 	for _, one := range r.idle {
-		all = append(all, one.conn.Close())
+		all = append(all, one.kept.close(), one.conn.Close())
 	}
 	r.idle = nil
 	all = append(all, r.db.Close())

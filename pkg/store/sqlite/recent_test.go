@@ -2,11 +2,13 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -119,24 +121,60 @@ func TestAClosedStoreGivesNothingThatItKept(t *testing.T) {
 	}
 }
 
-func TestAStoreThatIsNamedByALinkHasTheVersionOfItsFile(t *testing.T) {
-	dir := t.TempDir()
-	s := openStore(t, dir)
-	link := filepath.Join(t.TempDir(), "link.db")
-	if err := os.Symlink(s.path, link); err != nil {
-		t.Fatal(err)
+func TestAStoreHasTheVersionOfItsOwnFileWhereverLinksAndDotsLead(t *testing.T) {
+	root := t.TempDir()
+	s := openStore(t, root)
+	for _, dir := range []string{"elsewhere", "elsewhere/beneath", "here"} {
+		if err := os.Mkdir(filepath.Join(root, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.WriteFile(link+"-shm", make([]byte, 32<<10), 0o600); err != nil { // somebody's: nothing ever changes in it
-		t.Fatal(err)
+	// What these names have beside them is somebody's, and nothing ever changes in it.
+	for _, other := range []string{"link.db-shm", "elsewhere/store.db-shm"} {
+		if err := os.WriteFile(filepath.Join(root, other), make([]byte, 32<<10), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	linked, err := Open(t.Context(), Config{Path: link})
-	if err != nil {
-		t.Fatal(err)
+	for link, to := range map[string]string{"link.db": s.path, "here/link": filepath.Join(root, "elsewhere", "beneath")} {
+		if err := os.Symlink(to, filepath.Join(root, link)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() { _ = linked.Close() })
-	if linked.version.index != s.version.index || s.version.index == nil {
-		t.Errorf("%v and %v are not the same index", linked.version.index, s.version.index)
+	for _, path := range []string{root + "/link.db", root + "/here/link/../store.db"} {
+		linked, err := Open(t.Context(), Config{Path: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = linked.Close() }()
+		before, ok := linked.version.now()
+		applied(t, linked, revocation("k"))
+		if after, _ := linked.version.now(); !ok || after == before {
+			t.Errorf("%s: the version is %x, and %x after a commit", path, before, after)
+		}
 	}
+}
+
+func TestTwoWhoCloseAStoreAtOnceWaitForNobodyButItsReads(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	began, goOn := make(chan struct{}, mostReaders), make(chan struct{})
+	var wait sync.WaitGroup
+	for range mostReaders {
+		wait.Go(func() {
+			_ = s.readers.query(context.Background(), func(*sql.Rows) error {
+				began <- struct{}{}
+				<-goOn
+				return nil
+			}, "SELECT 1")
+		})
+	}
+	for range mostReaders {
+		<-began
+	}
+	for range 2 {
+		wait.Go(func() { _ = s.Close() })
+	}
+	close(goOn)
+	wait.Wait() // else the test hangs
 }
 
 func readUser(t *testing.T, s *Store) store.User {

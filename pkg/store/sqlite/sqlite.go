@@ -16,6 +16,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
@@ -43,7 +45,9 @@ type Store struct {
 	readers *readers
 	writer  *writer
 	group   *store.Group
+	closing sync.Once
 
+	index        *index
 	version      versions
 	applications relational.Recent[version, store.Application]
 	users        relational.Recent[version, store.User]
@@ -66,7 +70,14 @@ func Open(ctx context.Context, config Config) (*Store, error) {
 
 // open is Open for whatever became of the file.
 func open(ctx context.Context, config Config) (*Store, error) {
-	s := &Store{path: config.Path, busy: cmp.Or(config.BusyTimeout, 10*time.Second)}
+	path := config.Path
+	if path != "" { // so that all mean the same file, wherever links and dots lead
+		var err error
+		if path, err = filepath.Abs(path); err != nil {
+			return nil, relational.Unavailable(config.Path, err)
+		}
+	}
+	s := &Store{path: path, busy: cmp.Or(config.BusyTimeout, 10*time.Second)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.unavailable(err), s.release())
 	}
@@ -83,6 +94,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.file = info
+	s.index = useIndex(s.path)
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
@@ -96,7 +108,7 @@ func (s *Store) open(ctx context.Context) error {
 		return err
 	}
 	s.Reader = relational.NewReader(s.path, dialect(), s.readers.query)
-	s.version.follow(openIndex(s.path))
+	s.version.follow(s.index.data())
 	return nil
 }
 
@@ -138,6 +150,8 @@ func (s *Store) Backup(ctx context.Context, path string) error {
 	if err := makeFile(path); err != nil {
 		return fmt.Errorf("backup: %w", err)
 	}
+	index := useIndex(s.path) // the store may be closed meanwhile
+	defer func() { _ = index.release() }()
 	db, err := s.connect()
 	if err != nil {
 		return s.unavailable(err)
@@ -165,20 +179,22 @@ func copyInto(ctx context.Context, db *sql.DB, path string) error {
 // is store.ErrUnavailable.
 func (s *Store) Close() error {
 	s.group.Close()
-	return s.release()
+	var err error
+	s.closing.Do(func() { err = s.release() })
+	return err
 }
 
 func (s *Store) release() error {
 	var all []error
-	index := s.version.follow(nil)
+	s.version.follow(nil)
 	if s.readers != nil {
 		all = append(all, s.readers.close())
 	}
 	if s.writer != nil {
 		all = append(all, s.writer.close())
 	}
-	if index != nil { // the last, for it is not to be closed before the connections
-		all = append(all, index.close())
+	if s.index != nil {
+		all = append(all, s.index.release())
 	}
 	return errors.Join(all...)
 }

@@ -3,11 +3,13 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"sync"
 )
 
 // statements keeps what was prepared on a connection or a pool, by its text.
-// They are closed with what they were prepared on.
+// They are to be closed before what they were prepared on: SQLite keeps a connection
+// that has statements, with its files.
 type statements struct {
 	prepare func(ctx context.Context, query string) (*sql.Stmt, error)
 
@@ -37,4 +39,15 @@ func (s *statements) get(ctx context.Context, query string) (*sql.Stmt, error) {
 	}
 	s.kept[query] = statement
 	return statement, nil
+}
+
+func (s *statements) close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var all []error
+	for _, statement := range s.kept {
+		all = append(all, statement.Close())
+	}
+	clear(s.kept)
+	return errors.Join(all...)
 }

@@ -14,81 +14,100 @@ import (
 // the same are of the same state of the database.
 type version [48]byte
 
-// index is the index of a log, which all who have the database open share in memory.
-// Its file must not be closed while this process has locks on it, since they would be
-// lost: all stores over one database have one index, until the last of them is closed.
+// index is the index of the log of one database, which all who have that open share in
+// memory. No handle of its file may be closed while this process has a connection to the
+// database: the process would lose the locks that keep others from making the index
+// anew. So what this process has of it is closed by the last who uses the database.
 type index struct {
-	file   *os.File
-	info   os.FileInfo
-	data   []byte
-	stores int
+	path string
+	uses int // by those who have a connection, or are about to; under indexes
+	maps []mapped
 }
 
-// indexes are those of this process.
-var indexes struct {
+type mapped struct {
+	file *os.File
+	info os.FileInfo
+	data []byte // nil where files cannot be mapped
+}
+
+// indexes are those of this process, by their paths.
+var indexes = struct {
 	sync.Mutex
-	all []*index
-}
+	all map[string]*index
+}{all: map[string]*index{}}
 
-// openIndex maps the index of the log of a database that is open: nil where there is
-// none, or it cannot be mapped. Then every record is read, which takes longer.
-func openIndex(database string) *index {
-	path, err := filepath.EvalSymlinks(database) // as SQLite does
-	if err != nil {
-		return nil
-	}
-	path += "-shm"
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil
+// useIndex is to be called before there is a connection to a database, and release when
+// there is none any more.
+func useIndex(database string) *index {
+	if physical, err := filepath.EvalSymlinks(database); err == nil { // as SQLite does
+		database = physical
 	}
 	indexes.Lock()
 	defer indexes.Unlock()
-	if n := slices.IndexFunc(indexes.all, func(i *index) bool { return os.SameFile(i.info, info) }); n >= 0 {
-		indexes.all[n].stores++
-		return indexes.all[n]
+	path := database + "-shm"
+	i := indexes.all[path]
+	if i == nil {
+		i = &index{path: path}
+		indexes.all[path] = i
 	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil
-	}
-	i := &index{file: file, info: info, stores: 1}
-	i.data, _ = mapFile(file, len(version{})) // if not, the file stays open all the same
-	indexes.all = append(indexes.all, i)
+	i.uses++
 	return i
 }
 
-// close is for a store that has no connection any more.
-func (i *index) close() error {
+func (i *index) release() error {
 	indexes.Lock()
 	defer indexes.Unlock()
-	if i.stores--; i.stores > 0 {
+	if i.uses--; i.uses > 0 {
 		return nil
 	}
-	indexes.all = slices.DeleteFunc(indexes.all, func(one *index) bool { return one == i })
-	return errors.Join(unmapFile(i.data), i.file.Close())
+	delete(indexes.all, i.path)
+	var all []error
+	for _, m := range i.maps {
+		all = append(all, unmapFile(m.data), m.file.Close())
+	}
+	return errors.Join(all...)
+}
+
+// data is the index as it is in memory, of a database that is open: nil where that cannot
+// be had. Then every record is read, which takes longer.
+func (i *index) data() []byte {
+	indexes.Lock()
+	defer indexes.Unlock()
+	info, err := os.Stat(i.path)
+	if err != nil {
+		return nil
+	}
+	if n := slices.IndexFunc(i.maps, func(m mapped) bool { return os.SameFile(m.info, info) }); n >= 0 {
+		return i.maps[n].data
+	}
+	file, err := os.Open(i.path)
+	if err != nil {
+		return nil
+	}
+	data, _ := mapFile(file, len(version{})) // if not, the file stays open all the same
+	i.maps = append(i.maps, mapped{file, info, data})
+	return data
 }
 
 // versions tells a store what the version of its database is, as long as it is open.
 type versions struct {
-	mu    sync.RWMutex
-	index *index // nil: unknown
+	mu   sync.RWMutex
+	data []byte // nil: unknown
 }
 
 // now is false where the version is unknown.
 func (v *versions) now() (version, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	if v.index == nil || v.index.data == nil {
+	if v.data == nil {
 		return version{}, false
 	}
-	return version(v.index.data), true
+	return version(v.data), true
 }
 
-// follow takes an index, or none.
-func (v *versions) follow(i *index) (before *index) {
+// follow goes by an index in memory from now on, or by none.
+func (v *versions) follow(data []byte) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	before, v.index = v.index, i
-	return before
+	v.data = data
 }

@@ -39,11 +39,7 @@ func openWriter(ctx context.Context, s *Store) (*writer, error) {
 }
 
 func (w *writer) close() error {
-	err := w.conn.Close()
-	if errors.Is(err, sql.ErrConnDone) { // a second close
-		err = nil
-	}
-	return errors.Join(err, w.db.Close())
+	return errors.Join(w.kept.close(), w.conn.Close(), w.db.Close())
 }
 
 // commitGroup is a store.CommitFunc.

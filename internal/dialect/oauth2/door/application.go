@@ -106,10 +106,10 @@ func (h *Handler) recentApplication(r *http.Request, f form) (store.Application,
 		return store.Application{}, err
 	}
 	app, err := h.prove(r.Context(), c, h.Core.RecentApplication)
-	if err != nil { // it may have got its secret just now
+	if errors.Is(err, errClient()) { // it may have got its secret just now
 		return h.prove(r.Context(), c, h.Core.Application)
 	}
-	return app, nil
+	return app, err
 }
 
 // prove is application by what a look-up finds.

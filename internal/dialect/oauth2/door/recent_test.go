@@ -2,6 +2,7 @@ package door_test
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 
@@ -69,4 +70,24 @@ func TestAnApplicationOfAMomentAgoIsEnoughForTokensThatThereAreAndForNoneElse(t 
 	want(fresh(oldMachine), 401, "a token by the old secret")
 	want(fresh(machineSecret), 200, "a token by the new secret")
 	want(w.post("/oauth2/revoke", fields("token", set.text("access_token")), withBasic(web, secret)), 200, "a revocation by the new secret")
+}
+
+// A value that is remembered, and of which nobody knows that it is.
+type forgetful struct{ *behind }
+
+func (f forgetful) Apply(ctx context.Context, commands ...store.Command) error {
+	err := f.behind.Apply(ctx, commands...)
+	if _, once := commands[0].(store.Once); once && err == nil {
+		err = fmt.Errorf("%w: outcome unknown", store.ErrUnavailable)
+	}
+	return err
+}
+
+func TestWhatTheStoreCannotTellIsNotAskedTwice(t *testing.T) {
+	w := newWorld(t)
+	w.issuer.Store = forgetful{&behind{Store: w.store, known: map[string]store.Application{}}}
+	a := w.post("/oauth2/token", fields("grant_type", token.GrantRefreshToken, "refresh_token", "x"), asserted(w.assertion()))
+	if a.status != 503 {
+		t.Errorf("an assertion that may have been spent: %d %s", a.status, a.body)
+	}
 }
