@@ -272,7 +272,7 @@ func (a *app) applicationDelete(tenant *string) *cobra.Command {
 }
 
 func (a *app) applicationSecret(tenant *string) *cobra.Command {
-	return a.applicationChange(tenant, "secret ID", "Give an application a new client_secret; the old is void, within a second at the latest",
+	return a.applicationChange(tenant, "secret ID", "Give an application a new client_secret; the old is void",
 		func(ctx context.Context, s *server.Server, known store.Application) error {
 			secret, err := s.SetApplicationSecret(ctx, known.Tenant, known.ID)
 			if err != nil {
