@@ -12,7 +12,7 @@ import (
 func (s *Store) Application(ctx context.Context, tenant, id string) (a store.Application, err error) {
 	err = s.read(ctx, func() error {
 		found, ok := s.applications[nameKey{tenant, id}]
-		a = copyApplication(found)
+		a = store.CopyApplication(found)
 		return known(ok, "application "+id)
 	})
 	return a, err
@@ -23,7 +23,7 @@ func (s *Store) ListApplications(ctx context.Context, tenant, after string, limi
 	err = s.read(ctx, func() error {
 		for key, a := range s.applications {
 			if key.tenant == tenant && key.name > after {
-				all = append(all, copyApplication(a))
+				all = append(all, store.CopyApplication(a))
 			}
 		}
 		return nil
@@ -79,12 +79,4 @@ func (c *change) disown(key nameKey) {
 			set(c, c.applications, at, a)
 		}
 	}
-}
-
-func copyApplication(a store.Application) store.Application {
-	a.SecretMAC = append([]byte(nil), a.SecretMAC...)
-	for _, all := range []*[]string{&a.Grants, &a.RedirectURIs, &a.Scopes, &a.Audiences} {
-		*all = append([]string(nil), *all...)
-	}
-	return a
 }

@@ -67,15 +67,15 @@ func (c *change) command(command store.Command) error {
 	case store.UpdateTenant:
 		return c.updateTenant(v.Tenant, v.Read)
 	case store.CreateUser:
-		return c.createUser(copyUser(v.User))
+		return c.createUser(store.CopyUser(v.User))
 	case store.UpdateUser:
-		return c.updateUser(copyUser(v.User), v.Read)
+		return c.updateUser(store.CopyUser(v.User), v.Read)
 	case store.DeleteUser:
 		return c.deleteUser(nameKey{v.Tenant, v.Name})
 	case store.CreateApplication:
-		return c.createApplication(copyApplication(v.Application))
+		return c.createApplication(store.CopyApplication(v.Application))
 	case store.UpdateApplication:
-		return c.updateApplication(copyApplication(v.Application), v.Read)
+		return c.updateApplication(store.CopyApplication(v.Application), v.Read)
 	case store.DeleteApplication:
 		return c.deleteApplication(nameKey{v.Tenant, v.ID})
 	case store.CreateServiceAccount:

@@ -97,7 +97,7 @@ func (s *Store) Close() error {
 func (s *Store) User(ctx context.Context, tenant, name string) (u store.User, err error) {
 	err = s.read(ctx, func() error {
 		found, ok := s.users[nameKey{tenant, name}]
-		u = copyUser(found)
+		u = store.CopyUser(found)
 		return known(ok, "user "+name)
 	})
 	return u, err
@@ -108,7 +108,7 @@ func (s *Store) ListUsers(ctx context.Context, tenant, after string, limit int) 
 	err = s.read(ctx, func() error {
 		for key, u := range s.users {
 			if key.tenant == tenant && key.name > after {
-				all = append(all, copyUser(u))
+				all = append(all, store.CopyUser(u))
 			}
 		}
 		return nil
@@ -227,13 +227,6 @@ func known(ok bool, what string) error {
 func page[T any](all []T, limit int, order func(a, b T) int) []T {
 	slices.SortFunc(all, order)
 	return all[:min(len(all), max(limit, 0))]
-}
-
-func copyUser(u store.User) store.User {
-	for _, all := range []*[]string{&u.Roles, &u.ACL, &u.Policies} {
-		*all = append([]string(nil), *all...)
-	}
-	return u
 }
 
 func copySession(s store.Session) store.Session {

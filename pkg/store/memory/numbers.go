@@ -58,7 +58,7 @@ func (s *Store) ListUsersByNumber(ctx context.Context, tenant string, after int6
 	err = s.read(ctx, func() error {
 		for key, u := range s.users {
 			if key.tenant == tenant && u.Number > after {
-				all = append(all, copyUser(u))
+				all = append(all, store.CopyUser(u))
 			}
 		}
 		return nil
@@ -71,7 +71,7 @@ func (s *Store) ListApplicationsByNumber(ctx context.Context, tenant string, aft
 	err = s.read(ctx, func() error {
 		for key, a := range s.applications {
 			if key.tenant == tenant && a.Number > after {
-				all = append(all, copyApplication(a))
+				all = append(all, store.CopyApplication(a))
 			}
 		}
 		return nil

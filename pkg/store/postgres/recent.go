@@ -23,11 +23,11 @@ func (s *Store) moment() moment {
 func (s *Store) RecentApplication(ctx context.Context, tenant, id string) (store.Application, error) {
 	as, name := s.moment(), relational.Name{Tenant: tenant, ID: id} // before the read: it is as old as that
 	if a, ok := s.recent.Find(as, name); ok && ctx.Err() == nil && s.closing.Err() == nil {
-		return relational.OwnApplication(a), nil
+		return store.CopyApplication(a), nil
 	}
 	a, err := s.Application(ctx, tenant, id)
 	if err == nil {
-		s.recent.Keep(as, name, relational.OwnApplication(a))
+		s.recent.Keep(as, name, store.CopyApplication(a))
 	}
 	return a, err
 }

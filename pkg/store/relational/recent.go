@@ -1,11 +1,6 @@
 package relational
 
-import (
-	"slices"
-	"sync"
-
-	"github.com/ats-auth/ats-auth/pkg/store"
-)
+import "sync"
 
 // MostRecent is how many records a Recent keeps.
 const MostRecent = 1024
@@ -40,21 +35,4 @@ func (r *Recent[V, T]) Keep(as V, name Name, record T) {
 		r.as, r.known = as, map[Name]T{}
 	}
 	r.known[name] = record
-}
-
-// OwnApplication is a copy of which its holder may change anything.
-func OwnApplication(a store.Application) store.Application {
-	a.SecretMAC = slices.Clone(a.SecretMAC)
-	for _, list := range []*[]string{&a.Grants, &a.RedirectURIs, &a.Scopes, &a.Audiences} {
-		*list = slices.Clone(*list)
-	}
-	return a
-}
-
-// OwnUser is the same of a user.
-func OwnUser(u store.User) store.User {
-	for _, list := range []*[]string{&u.Roles, &u.ACL, &u.Policies} {
-		*list = slices.Clone(*list)
-	}
-	return u
 }

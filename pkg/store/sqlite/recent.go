@@ -10,13 +10,13 @@ import (
 // Application is store.Applications.
 func (s *Store) Application(ctx context.Context, tenant, id string) (store.Application, error) {
 	a, err := recent(ctx, s, &s.applications, s.Reader.Application, tenant, id)
-	return relational.OwnApplication(a), err
+	return store.CopyApplication(a), err
 }
 
 // User is store.Users.
 func (s *Store) User(ctx context.Context, tenant, name string) (store.User, error) {
 	u, err := recent(ctx, s, &s.users, s.Reader.User, tenant, name)
-	return relational.OwnUser(u), err
+	return store.CopyUser(u), err
 }
 
 // recent gives what a read would give now, by what was read since the last commit of

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/ats-auth/ats-auth/pkg/store"
 	"github.com/ats-auth/ats-auth/pkg/store/relational"
@@ -190,5 +191,27 @@ func applied(t *testing.T, s *Store, commands ...store.Command) {
 	t.Helper()
 	if err := s.Apply(t.Context(), commands...); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAReadWaitsForItsTurnNoLongerThanItsContextLasts(t *testing.T) {
+	s := openStore(t, t.TempDir())
+	for range mostReaders {
+		s.readers.turns <- struct{}{}
+	}
+	ctx, stop := context.WithTimeout(t.Context(), time.Millisecond)
+	defer stop()
+	if _, err := s.Tenants(ctx); !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("all turns taken: %v", err)
+	}
+	<-s.readers.turns
+	if _, err := s.Tenants(t.Context()); err != nil {
+		t.Errorf("one turn free: %v", err)
+	}
+	if len(s.readers.turns) != mostReaders-1 {
+		t.Errorf("%d turns are taken, want %d", len(s.readers.turns), mostReaders-1)
+	}
+	for range mostReaders - 1 {
+		<-s.readers.turns
 	}
 }
